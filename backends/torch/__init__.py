@@ -1,0 +1,1 @@
+"""Casts of PyTorch tensors."""

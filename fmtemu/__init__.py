@@ -1,0 +1,32 @@
+"""Numerical emulation of arbitrary number formats.
+
+``cast``, ``encode`` and ``decode`` take a format written in one line and round arrays to it bit-exactly.
+"""
+
+from fmtemu.cast import cast, decode, encode
+from fmtemu.edges import Edges
+from fmtemu.formats import Fixed, Float, Format, Int, Posit, as_format
+from fmtemu.hardware import cost
+from fmtemu.quantizer import Quantizer, as_quantizer
+from fmtemu.rounding import Rounding, Stochastic, as_rounding
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Edges",
+    "Fixed",
+    "Float",
+    "Format",
+    "Int",
+    "Posit",
+    "Quantizer",
+    "Rounding",
+    "Stochastic",
+    "as_format",
+    "as_quantizer",
+    "as_rounding",
+    "cast",
+    "cost",
+    "decode",
+    "encode",
+]

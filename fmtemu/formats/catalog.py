@@ -1,0 +1,98 @@
+"""Named instances: the formats people call by a name, with where the name comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fmtemu.formats.base import Format
+from fmtemu.formats.fixed import Fixed
+from fmtemu.formats.integer import Int
+from fmtemu.formats.minifloat import Float
+from fmtemu.formats.posit import Posit
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A named format: its group, the source that defines it, and other names people type."""
+
+    name: str
+    format: Format
+    group: str
+    source: str
+    aliases: tuple[str, ...] = ()
+
+
+_IEEE = "IEEE 754-2019"
+_OCP8 = "OCP 8-bit Floating Point Specification (OFP8) 1.0"
+_OCP_MX = "OCP Microscaling Formats (MX) 1.0"
+_ML_DTYPES = "ml_dtypes, after IEEE 754 conventions"
+_FNUZ = "Noune et al., 8-bit Numerical Formats for Deep Neural Networks, 2022"
+_POSIT = "Standard for Posit Arithmetic, 2022"
+_POSIT_OLD = "Gustafson and Yonemoto, Beating Floating Point at its Own Game, 2017"
+
+_FLOATS = (
+    Entry("float64", Float(11, 52), "floating point", _IEEE, ("fp64", "binary64", "double", "f64")),
+    Entry("float32", Float(8, 23), "floating point", _IEEE, ("fp32", "binary32", "single", "f32")),
+    Entry("float16", Float(5, 10), "floating point", _IEEE, ("fp16", "binary16", "half", "f16")),
+    Entry("bfloat16", Float(8, 7), "floating point", "Google Brain, TPU", ("bf16",)),
+    Entry("tf32", Float(8, 10), "floating point", "NVIDIA A100 white paper, 2020", ("tensorfloat32",)),
+    Entry("e5m2", Float(5, 2), "8-bit floating point", _OCP8, ("float8_e5m2", "fp8_e5m2")),
+    Entry("e4m3fn", Float(4, 3, specials="fn"), "8-bit floating point", _OCP8, ("float8_e4m3fn", "fp8_e4m3")),
+    Entry("e4m3", Float(4, 3), "8-bit floating point", _ML_DTYPES, ("float8_e4m3",)),
+    Entry("e3m4", Float(3, 4), "8-bit floating point", _ML_DTYPES, ("float8_e3m4",)),
+    Entry("e4m3fnuz", Float(4, 3, specials="fnuz"), "8-bit floating point", _FNUZ, ("float8_e4m3fnuz",)),
+    Entry("e5m2fnuz", Float(5, 2, specials="fnuz"), "8-bit floating point", _FNUZ, ("float8_e5m2fnuz",)),
+    Entry(
+        "e4m3b11fnuz",
+        Float(4, 3, bias=11, specials="fnuz"),
+        "8-bit floating point",
+        "Sun et al., Hybrid 8-bit Floating Point, 2019",
+        ("float8_e4m3b11fnuz", "hfp8"),
+    ),
+    Entry("e3m2fn", Float(3, 2, specials="none"), "6-bit floating point", _OCP_MX, ("float6_e3m2fn", "fp6_e3m2")),
+    Entry("e2m3fn", Float(2, 3, specials="none"), "6-bit floating point", _OCP_MX, ("float6_e2m3fn", "fp6_e2m3")),
+    Entry(
+        "e2m1fn",
+        Float(2, 1, specials="none"),
+        "4-bit floating point",
+        _OCP_MX,
+        ("float4_e2m1fn", "float4_e2m1fn_x2", "fp4", "fp4_e2m1"),
+    ),
+    Entry("e8m0fnu", Float(8, 0, specials="e8m0", signed=False), "scale", _OCP_MX, ("float8_e8m0fnu", "e8m0")),
+    Entry(
+        "ue5m3",
+        Float(5, 3, specials="fn", signed=False),
+        "scale",
+        "unsigned e5m3 with NaN at all ones, proposed for block scales",
+    ),
+)
+_INTEGERS = tuple(
+    Entry(f"{'' if signed else 'u'}int{bits}", Int(bits, signed=signed), "integer", "two's complement" if signed else "binary")
+    for signed in (True, False)
+    for bits in range(2, 17)
+)
+_FIXED = (
+    Entry("q1.7", Fixed(1, 7), "fixed point", "Q notation, sign counted", ("fixed8_7",)),
+    Entry("q4.4", Fixed(4, 4), "fixed point", "Q notation, sign counted"),
+    Entry("q1.15", Fixed(1, 15), "fixed point", "Q notation, sign counted"),
+    Entry("q8.8", Fixed(8, 8), "fixed point", "Q notation, sign counted"),
+)
+_POSITS = tuple(
+    Entry(
+        f"posit{bits}" if es == 2 else f"posit{bits}es{es}",
+        Posit(bits, es),
+        "posit",
+        _POSIT if es == 2 else _POSIT_OLD,
+        (f"posit{bits}es2",) if es == 2 else (),
+    )
+    for es in (2, 1, 0)
+    for bits in (8, 16, 32)
+)
+
+ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS
+
+#: Name or alias -> entry.
+BY_NAME = {name: entry for entry in ENTRIES for name in (entry.name, *entry.aliases)}
+
+#: Format -> its catalog name.
+NAME_OF = {entry.format: entry.name for entry in reversed(ENTRIES)}

@@ -1,0 +1,142 @@
+"""Formats from what people type or hold: names, spec strings, dtypes; and back to names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from fmtemu.formats.base import Format
+from fmtemu.formats.catalog import BY_NAME, NAME_OF
+from fmtemu.formats.fixed import Fixed
+from fmtemu.formats.integer import Int
+from fmtemu.formats.minifloat import SPECIALS, Float
+from fmtemu.formats.posit import Posit
+
+_SPEC = "posit<16,1>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none"
+
+
+def as_format(spec: object) -> Format:
+    """The Format that ``spec`` names.
+
+    ``spec`` is a Format, a catalog name or alias ("e4m3fn", "bf16"), a spec string ("posit<16,1>",
+    "float<4,3,none>", "fixed<4,4>", "int5", "q4.4": the sign counts in the integer bits), or a
+    NumPy, ml_dtypes, torch or JAX dtype. Raises ValueError naming the nearest known names.
+    """
+    if isinstance(spec, Format):
+        return spec
+    if isinstance(spec, str):
+        return _parse(spec)
+    name = dtype_name(spec)
+    if name in BY_NAME or _INT.fullmatch(name):
+        return _parse(name)
+    raise TypeError(f"as_format takes a Format, a name, a spec string or a dtype; got {spec!r}")
+
+
+def dtype_name(dtype: object) -> str:
+    """The plain name of a NumPy, ml_dtypes, torch or JAX dtype: "float8_e4m3fn"; "" for anything else."""
+    if type(dtype).__module__ == "torch" and type(dtype).__name__ == "dtype":
+        return str(dtype).removeprefix("torch.")
+    import numpy as np
+
+    if dtype is None:  # np.dtype(None) is float64
+        return ""
+    try:
+        return np.dtype(dtype).name  # type: ignore[call-overload, no-any-return]
+    except TypeError:
+        return ""
+
+
+def format_name(fmt: Format) -> str:
+    """The shortest name or spec string that ``as_format`` reads back as ``fmt``."""
+    if fmt in NAME_OF:
+        return NAME_OF[fmt]
+    if isinstance(fmt, Int):
+        name = f"{'' if fmt.signed else 'u'}int{fmt.bits}"
+        return f"{name}sym" if fmt.symmetric else name
+    if isinstance(fmt, Fixed):
+        return f"{'' if fmt.signed else 'u'}fixed<{fmt.int_bits},{fmt.frac_bits}>"
+    if isinstance(fmt, Posit):
+        return f"posit<{fmt.bits},{fmt.es}>"
+    if isinstance(fmt, Float):
+        return _float_name(fmt)
+    return repr(fmt)
+
+
+def _float_name(fmt: Float) -> str:
+    short = f"e{fmt.exponent_bits}m{fmt.mantissa_bits}{'' if fmt.specials == 'ieee' else fmt.specials}"
+    if short not in BY_NAME and fmt.exponent_bits and fmt == _short_float(short):
+        return short
+    options = [str(fmt.exponent_bits), str(fmt.mantissa_bits), fmt.specials]
+    if fmt.bias != fmt._default("bias", None):
+        options.append(f"bias={fmt.bias}")
+    if not fmt.subnormals:
+        options.append("nosubnormals")
+    if not fmt.signed:
+        options.append("unsigned")
+    return f"float<{','.join(options)}>"
+
+
+_INT = re.compile(r"(u?)int(\d+)(sym)?")
+_Q = re.compile(r"(u?)q(-?\d+)\.(-?\d+)")
+_FIXED = re.compile(r"(u?)fixed<(-?\d+),(-?\d+)>")
+_POSIT = re.compile(r"posit<(\d+),(\d+)>")
+_FLOAT = re.compile(r"float<(\d+),(\d+)((?:,[a-z0-9=-]+)*)>")
+_EXMY = re.compile(rf"e(\d+)m(\d+)({'|'.join(SPECIALS)})?")
+
+
+def _parse(text: str) -> Format:
+    name = re.sub(r"\s+", "", text).lower()
+    if name in BY_NAME:
+        return BY_NAME[name].format
+    if m := _INT.fullmatch(name):
+        return Int(int(m[2]), signed=not m[1], symmetric=bool(m[3]))
+    if m := _POSIT.fullmatch(name):
+        return Posit(int(m[1]), int(m[2]))
+    if m := _FIXED.fullmatch(name):
+        return Fixed(int(m[2]), int(m[3]), signed=not m[1])
+    if m := _Q.fullmatch(name):
+        return _parse_q(name, bool(m[1]), int(m[2]), int(m[3]))
+    if m := _FLOAT.fullmatch(name):
+        return _parse_float(text, int(m[1]), int(m[2]), m[3].split(",")[1:])
+    short = _short_float(name)
+    if short is not None:
+        return short
+    near = difflib.get_close_matches(name, BY_NAME, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`fmtemu list` shows the names."
+    raise ValueError(f"unknown format {text!r}: {hint} A format can also be spelt out: {_SPEC}")
+
+
+def _short_float(name: str) -> Float | None:
+    m = _EXMY.fullmatch(name)
+    if not m:
+        return None
+    specials = m[3] or "ieee"
+    return Float(int(m[1]), int(m[2]), specials=specials, signed=specials != "e8m0")
+
+
+def _parse_q(name: str, unsigned: bool, int_bits: int, frac_bits: int) -> Fixed:
+    if not unsigned and int_bits + frac_bits in (3, 7, 15, 31, 63):
+        raise ValueError(
+            f"{name!r} is ambiguous: fmtemu counts the sign in the integer bits, which makes "
+            f"{int_bits + frac_bits} bits; if the sign comes on top (Arm's Q notation), write "
+            f"q{int_bits + 1}.{frac_bits} for {int_bits + frac_bits + 1} bits, else fixed<{int_bits},{frac_bits}>"
+        )
+    return Fixed(int_bits, frac_bits, signed=not unsigned)
+
+
+def _parse_float(text: str, exponent_bits: int, mantissa_bits: int, options: list[str]) -> Float:
+    chosen: dict[str, object] = {}
+    for option in options:
+        if option in SPECIALS:
+            chosen["specials"] = option
+        elif option == "unsigned":
+            chosen["signed"] = False
+        elif option == "nosubnormals":
+            chosen["subnormals"] = False
+        elif re.fullmatch(r"bias=-?\d+", option):
+            chosen["bias"] = int(option.removeprefix("bias="))
+        else:
+            raise ValueError(
+                f"{text!r}: unknown option {option!r}; allowed: {', '.join(SPECIALS)}, bias=N, nosubnormals, unsigned"
+            )
+    return Float(exponent_bits, mantissa_bits, **chosen)  # type: ignore[arg-type]

@@ -1,0 +1,5 @@
+"""cost."""
+
+
+def cost() -> None:
+    """Not yet."""

@@ -1,0 +1,149 @@
+"""Format, rounding and edges in one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+
+from fmtemu.edges import OPTIONS, PROFILES, Edges, Outcomes, as_edges, resolve
+from fmtemu.formats import Format, as_format
+from fmtemu.formats.minifloat import Float
+from fmtemu.rounding import Rounding, as_rounding
+
+
+@dataclass(frozen=True, init=False)
+class Quantizer:
+    """How numbers become codes: a format, a rounding, and edges; what every cast is cached on.
+
+    ``via`` names a float format that sources wider than it are rounded to first (nearest, ties to
+    even), as libraries do that cast float64 through float32. Pairs that the format cannot honour
+    raise ValueError here. ``outcomes`` are the edges resolved to codes.
+    """
+
+    format: Format
+    rounding: Rounding
+    edges: Edges
+    via: Format | None
+
+    def __init__(
+        self,
+        format: object,
+        rounding: Rounding | str = "nearest_even",
+        edges: Edges | str = Edges(),  # noqa: B008 - frozen
+        via: object = None,
+    ) -> None:
+        object.__setattr__(self, "format", as_format(format))
+        object.__setattr__(self, "rounding", as_rounding(rounding))
+        object.__setattr__(self, "edges", as_edges(edges, self.format, self.rounding))
+        object.__setattr__(self, "via", None if via is None else as_format(via))
+        if self.via is not None and not isinstance(self.via, Float):
+            raise ValueError(f"via must be a floating-point format, got {self.via}")
+        object.__setattr__(self, "_outcomes", resolve(self.format, self.rounding, self.edges))
+        object.__setattr__(self, "_hash", hash((self.format, self.rounding, self.edges, self.via)))
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """What the edges mean for this format and rounding, as raw codes."""
+        return self._outcomes  # type: ignore[attr-defined, no-any-return]
+
+    def __hash__(self) -> int:
+        return self._hash  # type: ignore[attr-defined, no-any-return]
+
+    def __reduce__(self) -> tuple[type[Quantizer], tuple[object, ...]]:
+        return Quantizer, (self.format, self.rounding, self.edges, self.via)
+
+    def __repr__(self) -> str:
+        parts = [repr(self.format)]
+        if self.rounding != as_rounding("nearest_even"):
+            parts.append(f"rounding={self.rounding!r}")
+        if self.edges != Edges():
+            parts.append(f"edges={self.edges!r}")
+        if self.via is not None:
+            parts.append(f"via={self.via!r}")
+        return f"Quantizer({', '.join(parts)})"
+
+    def __str__(self) -> str:
+        """The string that ``as_quantizer`` reads back: "e4m3fn | stochastic(16) | nan=zero"."""
+        parts = [str(self.format)]
+        if self.rounding != as_rounding("nearest_even"):
+            parts.append(str(self.rounding))
+        for f in fields(self.edges):
+            given = getattr(self.edges, f.name)
+            if given != "format":
+                text = ",".join(map(str, given)) if isinstance(given, tuple) else str(given)
+                parts.append(f"{f.name}={text}")
+        if self.via is not None:
+            parts.append(f"via={self.via}")
+        return " | ".join(parts)
+
+
+def as_quantizer(
+    spec: object,
+    *,
+    rounding: Rounding | str | None = None,
+    edges: Edges | str | None = None,
+    overflow: str | None = None,
+) -> Quantizer:
+    """The Quantizer that ``spec`` names, with the fields given as keywords replaced.
+
+    ``spec`` is a Quantizer, anything ``as_format`` takes, or a string of a format and, after
+    bars, a rounding, a profile or overflow option, edge fields and via, in any order:
+    "mx | ...", "e4m3fn | stochastic(16) | saturate", "int8 | nan=zero | via=float32".
+    """
+    try:
+        return _as_quantizer(spec, rounding, edges, overflow)
+    except TypeError as error:
+        if "unhashable" in str(error):
+            raise TypeError(f"not a format or quantizer: {spec!r}") from None
+        raise
+
+
+@lru_cache(maxsize=4096)
+def _as_quantizer(
+    spec: object, rounding: Rounding | str | None, edges: Edges | str | None, overflow: str | None
+) -> Quantizer:
+    if isinstance(spec, Quantizer):
+        made = spec
+    elif isinstance(spec, str) and "|" in spec:
+        made = _parse(spec)
+    else:
+        made = Quantizer(as_format(spec))
+    if rounding is not None:
+        made = Quantizer(made.format, rounding, made.edges, made.via)
+    if edges is not None:
+        made = Quantizer(made.format, made.rounding, edges, made.via)
+    if overflow is not None:
+        made = Quantizer(made.format, made.rounding, replace(made.edges, overflow=overflow), made.via)
+    return made
+
+
+def _parse(text: str) -> Quantizer:
+    first, *rest = (part.strip() for part in text.split("|"))
+    fmt, rounding, via = as_format(first), as_rounding("nearest_even"), None
+    overrides: dict[str, object] = {}
+    base: str | None = None
+    for part in rest:
+        name, equals, value = part.partition("=")
+        if equals and name == "via":
+            via = as_format(value)
+        elif equals and name in OPTIONS:
+            overrides[name] = _nan_codes(value) if name == "nan" else value
+        elif part in PROFILES or part in OPTIONS["overflow"]:
+            base = part
+        else:
+            try:
+                rounding = as_rounding(part)
+            except ValueError as error:
+                raise ValueError(
+                    f"{text!r}: {part!r} is no rounding, edges profile ({', '.join(PROFILES)}), overflow option "
+                    f"({', '.join(OPTIONS['overflow'])}), edge field ({', '.join(OPTIONS)}) or via=FORMAT"
+                ) from error
+    edges = as_edges(base, fmt, rounding) if base else Edges()
+    return Quantizer(fmt, rounding, replace(edges, **overrides), via)  # type: ignore[arg-type]
+
+
+def _nan_codes(value: str) -> str | int | tuple[int, ...]:
+    codes = value.split(",")
+    if not all(code.isdigit() for code in codes):
+        return value
+    return int(value) if len(codes) == 1 else tuple(map(int, codes))
