@@ -64,7 +64,7 @@ class Format(ABC):
     @property
     @abstractmethod
     def precision(self) -> int:
-        """The most significand bits any value needs, the leading one counted."""
+        """Significand bits that hold every value, the leading one counted."""
 
     @property
     @abstractmethod

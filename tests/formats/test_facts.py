@@ -1,0 +1,134 @@
+"""What a format says of itself equals what reading all its codes shows."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+from samples import ALL, ENUMERABLE, FLOATS
+
+from fmtemu.formats import Fixed, Float, Format, Int, Posit
+from fmtemu.formats.base import floor_log2
+
+
+def numbers(fmt: Format) -> list[Fraction]:
+    return [Fraction(v) for v in map(fmt.value, fmt.codes()) if math.isfinite(v)]
+
+
+@pytest.mark.parametrize("fmt", ENUMERABLE, ids=repr)
+def test_extremes_and_count(fmt: Format) -> None:
+    values = sorted(set(numbers(fmt)))
+    positive = [v for v in values if v > 0]
+    assert fmt.values() == values
+    assert fmt.count == len(values)
+    assert (fmt.lowest, fmt.largest, fmt.smallest) == (values[0], values[-1], positive[0])
+    assert fmt.has_negative == (values[0] < 0)
+    assert fmt.has_zero == (0 in values)
+
+
+@pytest.mark.parametrize("fmt", ENUMERABLE, ids=repr)
+def test_eps_is_the_step_above_one(fmt: Format) -> None:
+    above = [v for v in set(numbers(fmt)) if v > 1]
+    expected = min(above) - 1 if above and 1 in numbers(fmt) else None
+    assert fmt.eps == expected
+
+
+@pytest.mark.parametrize("fmt", ENUMERABLE, ids=repr)
+def test_special_codes(fmt: Format) -> None:
+    shown = {code: fmt.value(code) for code in fmt.codes()}
+    nans = {code for code, v in shown.items() if v != v}
+    infinities = {v: code for code, v in shown.items() if abs(v) == math.inf}
+    assert len([v for v in shown.values() if abs(v) == math.inf]) == len(infinities), "an infinity has one code"
+    assert fmt.infinity_code == infinities.get(math.inf)
+    assert fmt.negative_infinity_code == infinities.get(-math.inf)
+    assert fmt.nan_code in nans if nans else fmt.nan_code is None
+    minus_zero = [code for code, v in shown.items() if isinstance(v, float) and v == 0]
+    assert fmt.has_negative_zero == bool(minus_zero)
+    assert all(math.copysign(1, shown[code]) < 0 for code in minus_zero)
+
+
+@pytest.mark.parametrize("fmt", ENUMERABLE, ids=repr)
+def test_values_fit_their_precision_and_lowest_bit(fmt: Format) -> None:
+    values = [abs(v) for v in numbers(fmt) if v]
+    assert fmt.emax == floor_log2(fmt.largest)
+    needed = 0
+    for v in values:
+        units = v / Fraction(2) ** fmt.lsb_exponent
+        assert units.denominator == 1
+        needed = max(needed, (units.numerator // (units.numerator & -units.numerator)).bit_length())
+    if isinstance(fmt, Float):  # whose specials may take the place of every value that needs all bits
+        assert needed <= fmt.precision == fmt.mantissa_bits + 1
+    else:
+        assert fmt.precision == needed
+        assert any((v / Fraction(2) ** fmt.lsb_exponent).numerator % 2 for v in values), "the lowest bit is used"
+
+
+@pytest.mark.parametrize("fmt", [f for f in FLOATS if f.bits <= 10], ids=repr)
+def test_normal_and_subnormal_numbers(fmt: Float) -> None:
+    positive = sorted({v for v in numbers(fmt) if v > 0})
+    normal = [v for v in positive if v >= Fraction(2) ** fmt.emin]
+    subnormal = [v for v in positive if v < Fraction(2) ** fmt.emin]
+    assert fmt.smallest_normal == (normal[0] if normal else None)
+    assert fmt.smallest_subnormal == (subnormal[0] if subnormal else None)
+
+
+@pytest.mark.parametrize("fmt", ALL, ids=repr)
+def test_bits_hold_every_code(fmt: Format) -> None:
+    codes = fmt.codes()
+    assert 0 <= next(codes) < 1 << fmt.bits
+    for code in (fmt.nan_code, fmt.infinity_code, fmt.negative_infinity_code):
+        assert code is None or 0 <= code < 1 << fmt.bits
+
+
+def test_values_of_a_wide_format_are_not_listed() -> None:
+    with pytest.raises(ValueError, match="16 bits"):
+        Float(8, 23).values()
+
+
+@pytest.mark.parametrize(("bits", "quire"), [(8, 128), (16, 256), (32, 512), (64, 1024)])
+def test_quire_of_a_standard_posit_is_16_times_as_wide(bits: int, quire: int) -> None:
+    assert Posit(bits).quire_bits == quire
+
+
+def test_symmetric_integers_leave_the_lowest_code_out() -> None:
+    fmt = Int(8, symmetric=True)
+    assert (fmt.lowest, fmt.largest, fmt.count) == (-127, 127, 255)
+    assert 0x80 not in fmt.codes()
+
+
+def test_fixed_point_may_lie_far_from_its_point() -> None:
+    assert Fixed(-2, 8).largest == Fraction(31, 256)
+    assert (Fixed(10, -3).smallest, Fixed(10, -3).lowest) == (8, -512)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Float(0, 3), "no default bias"),
+        (lambda: Float(0, 0, bias=0), "no finite number but zero"),
+        (lambda: Float(1, 0), "no finite number but zero"),
+        (lambda: Float(1, 3, subnormals=False), "no finite number but zero"),
+        (lambda: Float(4, 3, specials="ocp"), "specials must be one of ieee, fn"),
+        (lambda: Float(8, 0, specials="e8m0"), "signed=False"),
+        (lambda: Float(15, 49), "must fit 64 bits, got 65"),
+        (lambda: Float(-1, 3), r"exponent_bits must be 0\.\.32, got -1"),
+        (lambda: Float(4, 64), r"mantissa_bits must be 0\.\.63, got 64"),
+        (lambda: Int(1), r"bits must be 2\.\.64, got 1"),
+        (lambda: Int(65, signed=False), r"bits must be 1\.\.64"),
+        (lambda: Int(8, signed=False, symmetric=True), "symmetric is for signed"),
+        (lambda: Fixed(-8, 8), "sign counts in int_bits"),
+        (lambda: Fixed(40, 40), r"2\.\.64"),
+        (lambda: Posit(1), r"bits must be 2\.\.64"),
+        (lambda: Posit(8, 17), r"es must be 0\.\.16"),
+    ],
+)
+def test_impossible_formats_say_why(make: type, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make()
+
+
+@pytest.mark.parametrize("make", [lambda: Float(4.0, 3), lambda: Int("8"), lambda: Posit(8, True)])
+def test_counts_are_integers(make: type) -> None:
+    with pytest.raises(TypeError, match="must be an integer"):
+        make()
