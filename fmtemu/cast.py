@@ -1,11 +1,102 @@
-"""cast, encode and decode: they find the backend by the kind of array and call it."""
+"""cast, encode and decode: they find the backend by the kind of array, nothing more."""
 
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
+from fmtemu.edges import Edges
+from fmtemu.formats import as_format
+from fmtemu.quantizer import Quantizer, as_quantizer
+from fmtemu.rounding import Rounding
 
-def cast(x: Any, q: object, **options: Any) -> Any:
-    """Not yet."""
-    raise RuntimeError
+
+def cast(
+    x: Any,
+    q: object,
+    *,
+    rounding: Rounding | str | None = None,
+    edges: Edges | str | None = None,
+    overflow: str | None = None,
+    scale: Any = None,
+    seed: Any = None,
+    stream: Sequence[int] = (),
+    offset: int = 0,
+    dtype: Any = None,
+    out: Any = None,
+) -> Any:
+    """The values of x in a number format: each rounded once from its exact value.
+
+    x is a NumPy array, a torch CPU tensor or a float; the result is of the same kind, shape and
+    dtype, or of ``dtype`` (needed for integers). ``q`` is a Quantizer or what as_quantizer takes;
+    rounding, edges and overflow replace its fields. With ``scale`` (positive, broadcast against
+    x) the result is scale * Q(x / scale). A stochastic rounding takes element i's random bits from
+    (seed, stream, offset + i). ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
+    """
+    quantizer = _quantizer(q, rounding, edges, overflow)
+    options = {"scale": scale, "seed": seed, "stream": stream, "offset": offset, "dtype": dtype, "out": out}
+    if isinstance(x, float):
+        return _backend(x).cast(_scalar(x), quantizer, **options)[()]
+    return _backend(x).cast(x, quantizer, **options)
 
 
-encode = decode = cast
+def encode(
+    x: Any,
+    q: object,
+    *,
+    rounding: Rounding | str | None = None,
+    edges: Edges | str | None = None,
+    overflow: str | None = None,
+    seed: Any = None,
+    stream: Sequence[int] = (),
+    offset: int = 0,
+    out: Any = None,
+) -> Any:
+    """The raw codes of x in a number format, in the smallest unsigned dtype that holds them.
+
+    Arguments as for ``cast``. Raises ValueError where x has NaN and the format has no code for it:
+    say what it becomes, as in encode(x, "int8 | nan=zero").
+    """
+    quantizer = _quantizer(q, rounding, edges, overflow)
+    options = {"seed": seed, "stream": stream, "offset": offset, "out": out}
+    if isinstance(x, float):
+        return _backend(x).encode(_scalar(x), quantizer, **options)[()]
+    return _backend(x).encode(x, quantizer, **options)
+
+
+def decode(codes: Any, fmt: object, *, dtype: Any = None, out: Any = None) -> Any:
+    """The values of an array of raw codes: of ``dtype``, by default float32, or float64 where that
+    does not hold the format. Every NaN code gives the one quiet NaN with its sign cleared."""
+    chosen = fmt.format if isinstance(fmt, Quantizer) else as_format(fmt)
+    return _backend(codes).decode(codes, chosen, dtype=dtype, out=out)
+
+
+def _quantizer(
+    q: object, rounding: Rounding | str | None, edges: Edges | str | None, overflow: str | None
+) -> Quantizer:
+    if type(q) is Quantizer and rounding is None and edges is None and overflow is None:
+        return q
+    return as_quantizer(q, rounding=rounding, edges=edges, overflow=overflow)
+
+
+def _backend(x: Any) -> Any:
+    """The backend module for this kind of array."""
+    numpy = sys.modules["numpy"]
+    if isinstance(x, (numpy.ndarray, float)):
+        return _load("numba.arrays")
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return _load("torch.tensors")
+    kind = f"{type(x).__module__}.{type(x).__qualname__}"
+    advice = "use numpy.asarray(x)" if hasattr(x, "__array__") or isinstance(x, (list, tuple)) else "use an array"
+    raise TypeError(f"x must be a NumPy array, a torch CPU tensor or a float, got {kind}; {advice}")
+
+
+def _load(name: str) -> Any:
+    return sys.modules.get(f"fmtemu.backends.{name}") or import_module(f"fmtemu.backends.{name}")
+
+
+def _scalar(x: float) -> Any:
+    return sys.modules["numpy"].asarray(x)

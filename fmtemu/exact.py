@@ -53,8 +53,6 @@ def _encode(x: Value, quantizer: Quantizer, random: int) -> int | None:
     else:
         lower, upper, d = fmt.locate(abs(Fraction(x)))
         magnitude_code = upper if goes_up(d, lower, upper, negative, rounding, random) else lower
-        if rounding.name == "jam" and magnitude_code % 2 == 0:
-            magnitude_code += 1
     if outcomes.wraps and magnitude_code > outcomes.limit[negative]:
         return fmt.join(negative, magnitude_code)
     if magnitude_code > outcomes.limit[negative]:
@@ -68,6 +66,8 @@ def goes_up(d: Fraction, lower: int, upper: int, negative: bool, rounding: Round
     """Whether a magnitude at position d between two magnitude codes takes the upper one."""
     if isinstance(rounding, Stochastic):
         return probability(d, rounding) + random >= 1 << rounding.bits
+    if rounding.name == "jam":
+        return lower % 2 == 0
     if d == 0:
         return False
     if rounding.name.startswith("nearest"):
@@ -88,7 +88,6 @@ _TIES: dict[str, _Choice] = {
 }
 _DIRECTED: dict[str, _Choice] = {
     "toward_zero": lambda lower, upper, negative: False,
-    "jam": lambda lower, upper, negative: False,
     "away_from_zero": lambda lower, upper, negative: True,
     "toward_positive": lambda lower, upper, negative: not negative,
     "toward_negative": lambda lower, upper, negative: negative,

@@ -23,7 +23,7 @@ DEFINITIONS = {
     "toward_positive": "the larger neighbour (ceiling)",
     "toward_negative": "the smaller neighbour (floor)",
     "to_odd": "the neighbour with the odd code, unless the number is representable",
-    "jam": "cut the code's further bits off, then set its last bit (von Neumann); a signed zero stays",
+    "jam": "the code cut off after its last bit, which is then set (von Neumann); the zero of a float or posit stays",
 }
 
 STOCHASTIC_VARIANTS = {

@@ -1,0 +1,70 @@
+"""The kernels' operations for Numba: 32- and 64-bit words that never widen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from fmtemu.kernels.bind import bind, layout
+
+
+@njit
+def where(condition, a, b):  # type: ignore[no-untyped-def]
+    """A select: both sides are evaluated, so that loops stay free of branches."""
+    return a if condition else b
+
+
+@njit
+def minimum(a, b):  # type: ignore[no-untyped-def]
+    """The smaller of two words."""
+    return a if a < b else b
+
+
+@njit
+def maximum(a, b):  # type: ignore[no-untyped-def]
+    """The larger of two words."""
+    return a if a > b else b
+
+
+def _bitcast(source: Any, target: Any, llvm_type: Any) -> Any:
+    @intrinsic
+    def cast(context, x):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            return builder.bitcast(arguments[0], llvm_type)
+
+        return target(source), generate
+
+    return cast
+
+
+_int32, _int64 = types.int32, types.int64
+_TYPES = {
+    32: (np.int32, np.float32, _bitcast(types.float32, _int32, ir.IntType(32)), _bitcast(_int32, types.float32, ir.FloatType())),
+    64: (np.int64, np.float64, _bitcast(types.float64, _int64, ir.IntType(64)), _bitcast(_int64, types.float64, ir.DoubleType())),
+}  # fmt: skip
+
+
+def operations(bits: int) -> dict[str, Any]:
+    """The operations of fmtemu.kernels.words for sources of ``bits`` bits."""
+    word, real, to_bits, from_bits = _TYPES[bits]
+    constants = {name: word(value) for name, value in layout(bits).items()}
+    return {
+        **constants,
+        "word": word,
+        "where": where,
+        "minimum": minimum,
+        "maximum": maximum,
+        "to_float": real,
+        "to_bits": to_bits,
+        "from_bits": from_bits,
+        "real": real,
+    }
+
+
+def kernels(bits: int, *, stochastic: bool) -> dict[str, Any]:
+    """Names to compiled kernels and operations for sources of ``bits`` bits."""
+    return bind(operations(bits), stochastic=stochastic, wrap=njit)

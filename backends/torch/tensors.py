@@ -1,0 +1,83 @@
+"""cast, encode and decode of PyTorch CPU tensors, by the NumPy backend on the same memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from fmtemu.backends.numba import arrays
+from fmtemu.formats import Format
+from fmtemu.quantizer import Quantizer
+
+#: Float dtypes that NumPy has too: tensors of these are shared, others pass through float32.
+_SHARED = {torch.float16: np.float16, torch.float32: np.float32, torch.float64: np.float64}
+
+
+def cast(
+    x: Any, quantizer: Quantizer, *, scale: Any, seed: Any, stream: Any, offset: int, dtype: Any, out: Any
+) -> Any:
+    """See fmtemu.cast; dtype is a torch dtype."""
+    if dtype is not None and not isinstance(dtype, torch.dtype):
+        raise TypeError(f"cast: dtype of a tensor must be a torch dtype, got {dtype!r}")
+    wanted = dtype or (x.dtype if x.dtype.is_floating_point else None)
+    if out is not None:
+        _check_out(out, x.shape, wanted)
+    if isinstance(scale, torch.Tensor):
+        scale = _array(scale, "scale")
+    options = {"scale": scale, "seed": seed, "stream": stream, "offset": offset}
+    if wanted is None or wanted in _SHARED:
+        target = None if out is None else out.numpy()
+        values = arrays.cast(_array(x, "x"), quantizer, dtype=_SHARED.get(wanted), out=target, **options)
+        return torch.from_numpy(np.asarray(values)) if out is None else out
+    # NumPy's name for a dtype that only ml_dtypes gives it; the values are exact in it and in float32.
+    arrays.check_carrier(quantizer.format, wanted)
+    values = arrays.cast(_array(x, "x"), quantizer, dtype=np.float32, out=None, **options)
+    result = torch.from_numpy(np.asarray(values)).to(wanted)
+    return result if out is None else out.copy_(result)
+
+
+def encode(x: Any, quantizer: Quantizer, *, seed: Any, stream: Any, offset: int, out: Any) -> Any:
+    """See fmtemu.encode."""
+    if out is not None:
+        _check_out(out, x.shape, getattr(torch, arrays.code_dtype(quantizer.format).name))
+    target = None if out is None else out.numpy()
+    codes = arrays.encode(_array(x, "x"), quantizer, seed=seed, stream=stream, offset=offset, out=target)
+    return torch.from_numpy(codes) if out is None else out
+
+
+def decode(codes: Any, fmt: Format, *, dtype: Any, out: Any) -> Any:
+    """See fmtemu.decode; dtype is a torch dtype."""
+    if dtype is not None and dtype not in _SHARED:
+        raise TypeError(f"decode: dtype of a tensor must be one of {', '.join(map(str, _SHARED))}, got {dtype!r}")
+    if out is not None:
+        _check_out(out, codes.shape, dtype or out.dtype)
+    target = None if out is None else out.numpy()
+    values = arrays.decode(_array(codes, "codes"), fmt, dtype=_SHARED.get(dtype), out=target)
+    return torch.from_numpy(values) if out is None else out
+
+
+def _array(x: Any, name: str) -> Any:
+    """The tensor as a NumPy array on the same memory (bfloat16 and the 8-bit floats: as float32)."""
+    if x.layout != torch.strided or x.is_quantized:
+        raise TypeError(f"{name} must be a dense tensor, got {x.layout}; use .to_dense() or .dequantize()")
+    if x.device.type != "cpu":
+        raise TypeError(f"{name} is on {x.device}, and only CPU tensors are supported yet: use .cpu()")
+    if x.requires_grad and torch.is_grad_enabled():
+        raise RuntimeError(f"{name} requires grad, and a cast has no gradient: use .detach() or torch.no_grad()")
+    x = x.detach().resolve_conj().resolve_neg()
+    if x.dtype.is_floating_point and x.dtype not in _SHARED:
+        x = x.to(torch.float32)
+    return x.numpy()
+
+
+def _check_out(out: Any, shape: Any, dtype: Any) -> None:
+    if not isinstance(out, torch.Tensor):
+        raise TypeError(f"out must be a tensor, got {type(out).__name__}")
+    if out.device.type != "cpu" or out.requires_grad:
+        raise TypeError("out must be a CPU tensor that does not require grad")
+    if out.dtype != dtype:
+        raise TypeError(f"out must have dtype {dtype}, got {out.dtype}")
+    if out.shape != shape or not out.is_contiguous():
+        raise ValueError(f"out must be contiguous and of shape {tuple(shape)}, got {tuple(out.shape)}")

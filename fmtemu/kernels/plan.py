@@ -1,0 +1,143 @@
+"""From a Quantizer to the numbers its kernel runs with."""
+
+from __future__ import annotations
+
+import math
+import struct
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from fmtemu.formats import Format
+from fmtemu.formats.base import Value
+from fmtemu.formats.carrier import fits
+from fmtemu.formats.catalog import BY_NAME
+from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.minifloat import Float
+from fmtemu.formats.posit import Posit
+from fmtemu.kernels.bind import layout
+from fmtemu.kernels.fixed import FIXED
+from fmtemu.kernels.minifloat import FLOAT
+from fmtemu.kernels.posit import POSIT
+from fmtemu.kernels.rounding import mode_of
+from fmtemu.quantizer import Quantizer
+
+FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED}
+_EXPONENT_BIAS = {32: 127, 64: 1023}
+#: The widest exponent for which a posit's exponent and fraction string fits the word.
+_WIDEST_ES = {32: 5, 64: 8}
+
+
+class Plan(NamedTuple):
+    """A kernel's family and its fields' values (FIELDS[family]) as signed words of ``bits`` bits."""
+
+    family: str
+    bits: int
+    values: tuple[int, ...]
+
+
+def has_kernel(fmt: Format, bits: int) -> bool:
+    """Whether the kernels on float32 (bits = 32) or float64 (64) sources are exact for ``fmt``."""
+    carrier = BY_NAME[f"float{bits}"].format
+    if not fits(fmt, carrier):
+        return False
+    if isinstance(fmt, Float):  # the word's own subnormals would need another path
+        return fmt.emin >= carrier.emin + (0 if fmt.has_zero else 1)
+    return not isinstance(fmt, Posit) or fmt.es <= _WIDEST_ES[bits]
+
+
+def float_bits(value: Value, bits: int) -> int:
+    """The bits of a float32 or float64, as a signed word; NaN is the canonical one, sign cleared."""
+    if value != value:
+        return layout(bits)["INFINITY"] | 1 << (layout(bits)["MANTISSA"] - 1)
+    packed = struct.pack("<f" if bits == 32 else "<d", value)
+    return int.from_bytes(packed, "little", signed=True)
+
+
+def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
+    """The plan of casting (or encoding) sources of ``bits`` bits; has_kernel must hold."""
+    fmt = quantizer.format
+    if isinstance(fmt, FixedPoint):
+        family, grid = "fixed", _fixed_grid(quantizer, fmt, bits)
+    elif isinstance(fmt, Posit):
+        family, grid = "posit", _posit_grid(fmt, bits)
+    elif isinstance(fmt, Float):
+        family, grid = "float", _float_grid(fmt, bits)
+    else:
+        raise TypeError(f"no kernel for {fmt!r}")
+    mode = mode_of(quantizer.rounding, twos_complement=family == "fixed")._asdict()
+    values = {**grid, **mode, **_edge(quantizer, family, bits, to_codes)}
+    half = 1 << (bits - 1)
+    return Plan(family, bits, tuple((values[name] + half) % (2 * half) - half for name in FIELDS[family]))
+
+
+def _float_grid(fmt: Float, bits: int) -> dict[str, int]:
+    mantissa = layout(bits)["MANTISSA"]
+    first = fmt.emin + _EXPONENT_BIAS[bits]
+    return {
+        "drop": mantissa - fmt.mantissa_bits,
+        "first": first,
+        "offset": (first - int(fmt.has_zero)) << mantissa,
+        "gap": 0 if fmt.subnormals else fmt.mantissa_bits,
+        "floor": 0 if fmt.has_zero else float_bits(fmt.smallest, bits),
+        "smallest": float_bits(fmt.smallest, bits),
+    }
+
+
+def _posit_grid(fmt: Posit, bits: int) -> dict[str, int]:
+    tail = fmt.es + layout(bits)["MANTISSA"]
+    return {
+        "tail": tail,
+        "drop": tail - (fmt.bits - 1),
+        "zeroth": (_EXPONENT_BIAS[bits] + 1) >> fmt.es,
+        "least": float_bits(fmt.smallest, bits),
+        "most": float_bits(fmt.largest, bits),
+        "mask": (1 << fmt.bits) - 1,
+    }
+
+
+def _fixed_grid(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> dict[str, int]:
+    constants = layout(bits)
+    beyond = fmt.bits - fmt.fraction  # every |x| >= 2**beyond overflows
+    top = beyond > BY_NAME[f"float{bits}"].format.emax
+    return {
+        "anchor": _EXPONENT_BIAS[bits] + constants["MANTISSA"] - fmt.fraction,
+        "huge": constants["INFINITY"] if top else float_bits(Fraction(2) ** beyond, bits),
+        "wraps": int(quantizer.outcomes.wraps),
+        "unused": bits - fmt.bits,
+        "signed": int(fmt.twos_complement),
+        "mask": (1 << fmt.bits) - 1,
+        "unit": float_bits(Fraction(2) ** -fmt.fraction, bits),
+    }
+
+
+def _edge(quantizer: Quantizer, family: str, bits: int, to_codes: bool) -> dict[str, Any]:
+    fmt, outcomes = quantizer.format, quantizer.outcomes
+
+    def result(code: int) -> int:
+        return code if to_codes else float_bits(fmt.value(code), bits)
+
+    limit_pos, limit_neg = outcomes.limit
+    if family == "fixed":
+        limit_neg = max(limit_neg, 0)
+        unit = Fraction(2) ** -fmt.lsb_exponent
+        overflow = tuple(int(Fraction(fmt.value(code)) * unit) for code in outcomes.overflow)
+    else:
+        overflow = tuple(map(result, outcomes.overflow))
+    no_nan = 0 if to_codes else float_bits(math.nan, bits)
+    nan = (no_nan, no_nan) if outcomes.nan is None else tuple(map(result, outcomes.nan))
+    sign = 1 << (fmt.bits - 1) if to_codes else -(1 << (bits - 1))
+    return {
+        "limit_pos": limit_pos,
+        "limit_neg": limit_neg,
+        "over_pos": overflow[0],
+        "over_neg": overflow[1],
+        "inf_pos": result(outcomes.infinity[0]),
+        "inf_neg": result(outcomes.infinity[1]),
+        "nan_pos": nan[0],
+        "nan_neg": nan[1],
+        "zero_pos": result(outcomes.zero[0]),
+        "zero_neg": result(outcomes.zero[1]),
+        "zero_below": max(outcomes.flush_below, int(fmt.has_zero)),
+        "sign_mask": sign if fmt.has_negative else 0,
+        "absolute": int(outcomes.absolute),
+    }

@@ -1,0 +1,74 @@
+"""Dropping low bits under every rounding: the one place where kernels round."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+from fmtemu.kernels.words import DEEPEST, ONE, WORD_BITS, ZERO, maximum, minimum, where, word
+from fmtemu.rounding import Rounding, Stochastic
+
+#: A rounding as numbers, so that one compiled kernel serves all modes.
+#: bit = (last kept bit & parity) ^ (negative & sign) ^ constant says, for a tie of the nearest
+#: modes (half = -1, step = 1) or for any inexact number of the others (half = 0, step = -1),
+#: whether the magnitude goes up; jam is or-ed into the truncated code.
+#: Stochastic: bits of the random integer, and masks that choose the variant.
+MODE = ("parity", "sign", "constant", "half", "step", "jam", "bits", "rounds", "evens", "equal")
+Mode = namedtuple("Mode", MODE)
+
+_NEAREST, _DIRECTED = (-1, 1), (0, -1)
+_MODES = {
+    "nearest_even": (1, 0, 0, *_NEAREST),
+    "nearest_odd": (1, 0, 1, *_NEAREST),
+    "nearest_away": (0, 0, 1, *_NEAREST),
+    "nearest_zero": (0, 0, 0, *_NEAREST),
+    "nearest_up": (0, 1, 1, *_NEAREST),
+    "nearest_down": (0, 1, 0, *_NEAREST),
+    "toward_zero": (0, 0, 0, *_DIRECTED),
+    "away_from_zero": (0, 0, 1, *_DIRECTED),
+    "toward_positive": (0, 1, 1, *_DIRECTED),
+    "toward_negative": (0, 1, 0, *_DIRECTED),
+    "to_odd": (1, 0, 1, *_DIRECTED),
+    "jam": (0, 0, 0, *_DIRECTED),
+}
+
+
+def mode_of(rounding: Rounding, *, twos_complement: bool) -> Mode:
+    """The numbers of a rounding; jam truncates two's complement codes toward minus infinity."""
+    if isinstance(rounding, Stochastic):
+        variant = rounding.variant
+        masks = (-int(variant in "BC"), -int(variant == "C"), -int(variant == "equal"))
+        return Mode(0, 0, 0, 0, 0, 0, rounding.bits, *masks)
+    name = rounding.name
+    truncation = "toward_negative" if name == "jam" and twos_complement else name
+    return Mode(*_MODES[truncation], int(name == "jam"), 0, 0, 0, 0)
+
+
+def deterministic(significand: Any, deep: Any, negative: Any, random: Any, p: Any) -> Any:
+    """significand / 2**deep as an integer, rounded by the mode in p; negative is 0 or 1."""
+    drop = minimum(deep, DEEPEST)
+    below = word(word(ONE << drop) - ONE)
+    last = word(significand >> drop)
+    bit = word(word(last & p.parity) ^ word(negative & p.sign) ^ p.constant)
+    increment = word(word(word(below >> ONE) & p.half) + word(below & word(bit * p.step)))
+    return word(word(significand + increment) >> drop)
+
+
+def stochastic(significand: Any, deep: Any, negative: Any, random: Any, p: Any) -> Any:
+    """significand / 2**deep, up with probability k / 2**bits: when k + random >= 2**bits.
+
+    k is the dropped part in units of 2**-bits, by variant: floor (A), ties up (B), ties to even
+    (C), or one half unless it is zero ("equal").
+    """
+    drop = minimum(deep, word(WORD_BITS - ONE))
+    dropped = word(significand & word(word(ONE << drop) - ONE))
+    excess = word(deep - p.bits)  # dropped bits beyond those that k keeps
+    cut = minimum(maximum(excess, ONE), word(WORD_BITS - word(ONE + ONE)))
+    half = word(word(ONE << word(cut - ONE)) & p.rounds)
+    tie = word(word(word(word(dropped >> cut) & ONE) - ONE) & p.evens)
+    fine = word(word(dropped + word(half + tie)) >> cut)
+    coarse = word(dropped << maximum(minimum(word(ZERO - excess), p.bits), ZERO))
+    k = where(excess > ZERO, fine, coarse)
+    fair = where(dropped > ZERO, word(ONE << word(p.bits - ONE)), ZERO)
+    k = where(p.equal != ZERO, fair, k)
+    return word(word(significand >> drop) + word(word(k + random) >> p.bits))

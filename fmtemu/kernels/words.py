@@ -1,0 +1,63 @@
+"""The operations kernels are written with, for NumPy arrays of 32-bit words.
+
+A kernel uses these names and nothing else, so that a backend can bind the same code to its own:
+see fmtemu.kernels.bind. ``word`` marks where a backend must cut a result back to its word; NumPy
+arrays keep their width by themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# The source's layout: a float32 held as its bits in an int32.
+MANTISSA = np.int32(23)
+IMPLICIT = np.int32(1 << 23)
+FRACTION = np.int32((1 << 23) - 1)
+MAGNITUDE = np.int32(0x7FFFFFFF)
+INFINITY = np.int32(0x7F800000)
+WORD_BITS = np.int32(32)
+#: The largest shift for which a significand below 2**shift and its rounding increment fit a word.
+DEEPEST = np.int32(30)
+ZERO, ONE = np.int32(0), np.int32(1)
+
+
+def word(x: Any) -> Any:
+    """x as a word."""
+    return x
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """a where the condition holds, else b; both are evaluated."""
+    return np.where(condition, a, b)
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller of two words."""
+    return np.minimum(a, b)
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The larger of two words."""
+    return np.maximum(a, b)
+
+
+def to_float(x: Any) -> Any:
+    """The float with the value of an integer word."""
+    return np.asarray(x).astype(np.float32)
+
+
+def from_bits(x: Any) -> Any:
+    """The float with the bits of a word."""
+    return np.asarray(x, np.int32).view(np.float32)
+
+
+def to_bits(x: Any) -> Any:
+    """The bits of a float as a word."""
+    return np.asarray(x, np.float32).view(np.int32)
+
+
+def round_shift(significand: Any, deep: Any, negative: Any, random: Any, p: Any) -> Any:
+    """Bound to fmtemu.kernels.rounding's deterministic or stochastic shift."""
+    raise RuntimeError("kernels run only after fmtemu.kernels.bind.bind")
