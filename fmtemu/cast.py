@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from fmtemu.edges import Edges
 from fmtemu.formats import as_format
 from fmtemu.quantizer import Quantizer, as_quantizer
@@ -83,8 +85,7 @@ def _quantizer(
 
 def _backend(x: Any) -> Any:
     """The backend module for this kind of array."""
-    numpy = sys.modules["numpy"]
-    if isinstance(x, (numpy.ndarray, float)):
+    if isinstance(x, (np.ndarray, float)):
         return _load("numba.arrays")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
@@ -99,4 +100,4 @@ def _load(name: str) -> Any:
 
 
 def _scalar(x: float) -> Any:
-    return sys.modules["numpy"].asarray(x)
+    return np.asarray(x)
