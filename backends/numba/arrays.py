@@ -98,6 +98,7 @@ def decode(codes: Any, fmt: Format, *, dtype: Any, out: Any) -> Any:
     return _store(out, decode_values(codes.reshape(-1), fmt).astype(result).reshape(codes.shape))
 
 
+@lru_cache(maxsize=4096)
 def code_dtype(fmt: Format) -> np.dtype[Any]:
     """The smallest unsigned dtype that holds a format's codes."""
     return np.dtype(next(f"u{size}" for size in (1, 2, 4, 8) if 8 * size >= fmt.bits))
@@ -129,6 +130,7 @@ def check_carrier(fmt: Format, dtype: Any) -> None:
         raise ValueError(f"cast: {dtype} does not hold all values of {fmt}: give dtype={smallest_carrier(fmt)}")
 
 
+@lru_cache(maxsize=4096)
 def _source_dtype(quantizer: Quantizer, given: np.dtype[Any]) -> np.dtype[Any]:
     """The float dtype whose kernel takes a source of dtype ``given``."""
     if given.kind == "b" or (given.kind not in "iuf" and _number_format(given) is None):
@@ -221,6 +223,7 @@ def _store(out: Any, result: Any) -> Any:
     return out
 
 
+@lru_cache(maxsize=4096)
 def _decode_dtype(fmt: Format, dtype: Any) -> np.dtype[Any]:
     enough = smallest_carrier(fmt)
     if enough is None:

@@ -30,6 +30,19 @@ def maximum(a, b):  # type: ignore[no-untyped-def]
     return a if a > b else b
 
 
+def _shift(instruction: str) -> Any:
+    """A shift that stays in its word; Numba's own widens to 64 bits, and halves the vector lanes."""
+
+    @intrinsic
+    def shift(context, x, count):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            return getattr(builder, instruction)(*arguments)
+
+        return (x(x, count), generate) if x == count else None
+
+    return shift
+
+
 def _bitcast(source: Any, target: Any, llvm_type: Any) -> Any:
     @intrinsic
     def cast(context, x):  # type: ignore[no-untyped-def]
@@ -41,6 +54,7 @@ def _bitcast(source: Any, target: Any, llvm_type: Any) -> Any:
     return cast
 
 
+_shl, _shr = _shift("shl"), _shift("ashr")
 _int32, _int64 = types.int32, types.int64
 _TYPES = {
     32: (np.int32, np.float32, _bitcast(types.float32, _int32, ir.IntType(32)), _bitcast(_int32, types.float32, ir.FloatType())),
@@ -58,6 +72,8 @@ def operations(bits: int) -> dict[str, Any]:
         "where": where,
         "minimum": minimum,
         "maximum": maximum,
+        "shl": _shl,
+        "shr": _shr,
         "to_float": real,
         "to_bits": to_bits,
         "from_bits": from_bits,

@@ -18,6 +18,8 @@ from fmtemu.kernels.words import (
     maximum,
     minimum,
     round_shift,
+    shl,
+    shr,
     to_bits,
     to_float,
     where,
@@ -36,14 +38,14 @@ def fixed_integer(x: Any, random: Any, p: Any) -> Any:
     """The rounded value in units of the last place, after overflow, as a signed word."""
     magnitude = word(x & MAGNITUDE)
     minus = word(x & word(p.absolute - ONE)) < ZERO
-    exponent = word(magnitude >> MANTISSA)
+    exponent = shr(magnitude, MANTISSA)
     significand = where(exponent > ZERO, word(word(magnitude & FRACTION) | IMPLICIT), magnitude)
     deep = word(p.anchor - maximum(exponent, ONE))
     rounded = round_shift(significand, maximum(deep, ZERO), where(minus, ONE, ZERO), random, p)
     lift = minimum(maximum(word(ZERO - deep), ZERO), word(WORD_BITS - ONE))
-    rounded = word(rounded << lift)
+    rounded = shl(rounded, lift)
     integer = word(where(minus, word(ZERO - rounded), rounded) | p.jam)
-    low = word(word(integer << p.unused) >> p.unused)
+    low = shr(shl(integer, p.unused), p.unused)
     wrapped = where(p.signed != ZERO, low, word(integer & p.mask))
     huge = magnitude >= p.huge
     above = (integer > p.limit_pos) | (huge & (x >= ZERO)) | (huge & (p.absolute != ZERO))

@@ -16,6 +16,8 @@ from fmtemu.kernels.words import (
     maximum,
     minimum,
     round_shift,
+    shl,
+    shr,
     where,
     word,
 )
@@ -34,14 +36,14 @@ def float_code(magnitude: Any, minus: Any, random: Any, p: Any) -> Any:
     The magnitude's bits, counted from the format's first binade, are the code with the source's
     further mantissa bits behind it; below that binade the significand with its implicit bit is.
     """
-    exponent = word(magnitude >> MANTISSA)
+    exponent = shr(magnitude, MANTISSA)
     significand = where(exponent > ZERO, word(word(magnitude & FRACTION) | IMPLICIT), magnitude)
     lowest = maximum(exponent, ONE)
     under = maximum(word(p.first - lowest), ZERO)
     below = under > ZERO
     deep = word(word(p.drop + under) + where(below, p.gap, ZERO))
     line = where(below, significand, word(magnitude - p.offset))
-    base = where(below, word(word(lowest - ONE) << MANTISSA), p.offset)
+    base = where(below, shl(word(lowest - ONE), MANTISSA), p.offset)
     code = round_shift(line, deep, where(minus, ONE, ZERO), random, p)
     return word(code | p.jam), deep, base, below
 
@@ -52,7 +54,7 @@ def cast_float(x: Any, random: Any, p: Any) -> Any:
     minus = word(x & word(p.absolute - ONE)) < ZERO
     magnitude = maximum(source, p.floor)
     code, deep, base, below = float_code(magnitude, minus, random, p)
-    value = word(word(code << minimum(deep, word(MANTISSA + ONE))) + base)
+    value = word(shl(code, minimum(deep, word(MANTISSA + ONE))) + base)
     value = where(deep > word(MANTISSA + ONE), p.smallest, value)
     value = word(value | where(minus, p.sign_mask, ZERO))
     return settle(source, minus, code, value, p)
@@ -64,5 +66,5 @@ def encode_float(x: Any, random: Any, p: Any) -> Any:
     minus = word(x & word(p.absolute - ONE)) < ZERO
     magnitude = maximum(source, p.floor)
     code, deep, base, below = float_code(magnitude, minus, random, p)
-    code = where(below, word(code << p.gap), code)
+    code = where(below, shl(code, p.gap), code)
     return settle(source, minus, code, word(code | where(minus, p.sign_mask, ZERO)), p)

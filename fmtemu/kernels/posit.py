@@ -14,6 +14,8 @@ from fmtemu.kernels.words import (
     maximum,
     minimum,
     round_shift,
+    shl,
+    shr,
     where,
     word,
 )
@@ -31,10 +33,10 @@ def posit_string(magnitude: Any, minus: Any, random: Any, p: Any) -> Any:
     """
     clipped = minimum(maximum(magnitude, p.least), p.most)
     scaled = word(clipped + IMPLICIT)  # makes the exponent's bias a multiple of 2**es
-    regime = word(word(scaled >> p.tail) - p.zeroth)
+    regime = word(shr(scaled, p.tail) - p.zeroth)
     length = where(regime < ZERO, word(ONE - regime), word(regime + word(ONE + ONE)))
     deep = word(length + p.drop)
-    terminator = word(ONE << p.tail)
+    terminator = shl(ONE, p.tail)
     body = word(scaled & word(terminator - ONE))
     string = where(regime < ZERO, word(body | terminator), body)
     return round_shift(string, deep, where(minus, ONE, ZERO), random, p), deep, scaled, body, regime
@@ -46,7 +48,7 @@ def cast_posit(x: Any, random: Any, p: Any) -> Any:
     minus = x < ZERO
     rounded, deep, scaled, body, regime = posit_string(magnitude, minus, random, p)
     rounded = word(rounded | p.jam)
-    below = word(word(rounded << deep) - where(regime < ZERO, word(ONE << p.tail), ZERO))
+    below = word(shl(rounded, deep) - where(regime < ZERO, shl(ONE, p.tail), ZERO))
     value = word(word(word(scaled - body) + below) - IMPLICIT)
     value = minimum(maximum(value, p.least), p.most)
     value = word(value | where(minus, p.sign_mask, ZERO))
@@ -58,8 +60,8 @@ def encode_posit(x: Any, random: Any, p: Any) -> Any:
     magnitude = word(x & MAGNITUDE)
     minus = x < ZERO
     rounded, deep, scaled, body, regime = posit_string(magnitude, minus, random, p)
-    ones = word(word(ONE << word(maximum(regime, ZERO) + ONE)) - ONE)
-    ones = word(ones << maximum(word(word(ONE + p.tail) - deep), ZERO))
+    ones = word(shl(ONE, word(maximum(regime, ZERO) + ONE)) - ONE)
+    ones = shl(ones, maximum(word(word(ONE + p.tail) - deep), ZERO))
     code = word(rounded + where(regime < ZERO, ZERO, ones))
     code = minimum(word(code | p.jam), p.limit_pos)
     return settle(magnitude, minus, code, word(where(minus, word(ZERO - code), code) & p.mask), p)

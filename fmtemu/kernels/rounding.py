@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import namedtuple
 from typing import Any
 
-from fmtemu.kernels.words import DEEPEST, ONE, WORD_BITS, ZERO, maximum, minimum, where, word
+from fmtemu.kernels.words import DEEPEST, ONE, WORD_BITS, ZERO, maximum, minimum, shl, shr, where, word
 from fmtemu.rounding import Rounding, Stochastic
 
 #: A rounding as numbers, so that one compiled kernel serves all modes.
@@ -47,11 +47,11 @@ def mode_of(rounding: Rounding, *, twos_complement: bool) -> Mode:
 def deterministic(significand: Any, deep: Any, negative: Any, random: Any, p: Any) -> Any:
     """significand / 2**deep as an integer, rounded by the mode in p; negative is 0 or 1."""
     drop = minimum(deep, DEEPEST)
-    below = word(word(ONE << drop) - ONE)
-    last = word(significand >> drop)
+    below = word(shl(ONE, drop) - ONE)
+    last = shr(significand, drop)
     bit = word(word(last & p.parity) ^ word(negative & p.sign) ^ p.constant)
-    increment = word(word(word(below >> ONE) & p.half) + word(below & word(bit * p.step)))
-    return word(word(significand + increment) >> drop)
+    increment = word(word(shr(below, ONE) & p.half) + word(below & word(bit * p.step)))
+    return shr(word(significand + increment), drop)
 
 
 def stochastic(significand: Any, deep: Any, negative: Any, random: Any, p: Any) -> Any:
@@ -61,14 +61,14 @@ def stochastic(significand: Any, deep: Any, negative: Any, random: Any, p: Any) 
     (C), or one half unless it is zero ("equal").
     """
     drop = minimum(deep, word(WORD_BITS - ONE))
-    dropped = word(significand & word(word(ONE << drop) - ONE))
+    dropped = word(significand & word(shl(ONE, drop) - ONE))
     excess = word(deep - p.bits)  # dropped bits beyond those that k keeps
     cut = minimum(maximum(excess, ONE), word(WORD_BITS - word(ONE + ONE)))
-    half = word(word(ONE << word(cut - ONE)) & p.rounds)
-    tie = word(word(word(word(dropped >> cut) & ONE) - ONE) & p.evens)
-    fine = word(word(dropped + word(half + tie)) >> cut)
-    coarse = word(dropped << maximum(minimum(word(ZERO - excess), p.bits), ZERO))
+    half = word(shl(ONE, word(cut - ONE)) & p.rounds)
+    tie = word(word(word(shr(dropped, cut) & ONE) - ONE) & p.evens)
+    fine = shr(word(dropped + word(half + tie)), cut)
+    coarse = shl(dropped, maximum(minimum(word(ZERO - excess), p.bits), ZERO))
     k = where(excess > ZERO, fine, coarse)
-    fair = where(dropped > ZERO, word(ONE << word(p.bits - ONE)), ZERO)
+    fair = where(dropped > ZERO, shl(ONE, word(p.bits - ONE)), ZERO)
     k = where(p.equal != ZERO, fair, k)
-    return word(word(significand >> drop) + word(word(k + random) >> p.bits))
+    return word(shr(significand, drop) + shr(word(k + random), p.bits))

@@ -28,6 +28,16 @@ def word(x: Any) -> Any:
     return x
 
 
+def shl(x: Any, count: Any) -> Any:
+    """x shifted left; 0 <= count < WORD_BITS."""
+    return x << count
+
+
+def shr(x: Any, count: Any) -> Any:
+    """x shifted right, copies of its sign coming in; 0 <= count < WORD_BITS."""
+    return x >> count
+
+
 def where(condition: Any, a: Any, b: Any) -> Any:
     """a where the condition holds, else b; both are evaluated."""
     return np.where(condition, a, b)
