@@ -1,0 +1,93 @@
+"""Codes and values as text: exact first, decimals where they help."""
+
+from __future__ import annotations
+
+from decimal import Decimal, Inexact, localcontext
+
+from fmtemu.formats import Fixed, Float, Format, Posit
+from fmtemu.formats.base import Value
+
+#: Values of more characters than this are shortened and marked as such.
+_LONGEST_DECIMAL = 14
+
+#: Codes of more bits than this are shown in hexadecimal only.
+_MOST_BITS_SHOWN = 32
+
+FIELD_STYLES = {
+    "sign": "red",
+    "exponent": "green",
+    "mantissa": "cyan",
+    "regime": "yellow",
+    "fraction": "cyan",
+    "integer": "cyan",
+}
+
+
+def decimal(x: Value, digits: int = 6) -> str:
+    """x in decimal: all of it where it is short, else ``digits`` significant digits after a "≈"."""
+    if isinstance(x, float):
+        return "NaN" if x != x else "-0" if x == 0 else str(x)
+    with localcontext() as context:
+        context.prec = 40
+        quotient = Decimal(x.numerator) / Decimal(x.denominator)
+        if not context.flags[Inexact] and len(text := f"{quotient:f}") <= max(_LONGEST_DECIMAL, digits):
+            return text
+        context.prec = digits
+        near = (+quotient).normalize()
+        return "≈ " + (f"{near:f}" if 1e-5 < abs(near) < 1e7 else f"{near:e}".replace("e+", "e"))
+
+
+def telling_digits(fmt: Format) -> int:
+    """How many significant digits tell any two neighbouring values of a format apart; 6 or more."""
+    return max(6, fmt.precision * 3 // 10 + 2)
+
+
+def exact(x: Value) -> str:
+    """x exactly: an integer, a short fraction p/q, or an odd integer times a power of two."""
+    if isinstance(x, float):
+        return decimal(x)
+    if x.denominator == 1 and abs(x) < 10**7:
+        return str(x.numerator)
+    if x.denominator & (x.denominator - 1) or (abs(x.numerator) < 10**5 and x.denominator <= 4096):
+        return f"{x.numerator}/{x.denominator}"
+    low_bit = x.numerator & -x.numerator
+    odd, exponent = x.numerator // low_bit, low_bit.bit_length() - x.denominator.bit_length()
+    return f"{'-' if odd < 0 else ''}2^{exponent}" if abs(odd) == 1 else f"{odd} * 2^{exponent}"
+
+
+def hexadecimal(fmt: Format, code: int) -> str:
+    """The code in hexadecimal, as wide as the format's codes need."""
+    return f"0x{code:0{-(-fmt.bits // 4)}x}"
+
+
+def fields(fmt: Format, code: int) -> list[tuple[str, str]]:
+    """(name, bits) of each field of a code, from the first bit on; empty fields are left out.
+
+    A posit's fields are read from the code as it is, negative ones too (Posit Standard 2022).
+    """
+    bits = f"{code:0{fmt.bits}b}"
+    if isinstance(fmt, Float):
+        widths = {"sign": int(fmt.signed), "exponent": fmt.exponent_bits, "mantissa": fmt.mantissa_bits}
+    elif isinstance(fmt, Posit):
+        after_sign = bits[1:]
+        run = len(after_sign) - len(after_sign.lstrip(after_sign[0]))
+        regime = min(run + 1, len(after_sign))
+        exponent = min(fmt.es, len(after_sign) - regime)
+        widths = {"sign": 1, "regime": regime, "exponent": exponent, "fraction": fmt.bits}
+    elif isinstance(fmt, Fixed) and 0 < fmt.frac_bits < fmt.bits:
+        widths = {"integer": fmt.int_bits, "fraction": fmt.frac_bits}
+    else:
+        widths = {"integer": fmt.bits}
+    split, start = [], 0
+    for name, width in widths.items():
+        if bits[start : start + width]:
+            split.append((name, bits[start : start + width]))
+        start += width
+    return split
+
+
+def markup(fmt: Format, code: int) -> str:
+    """The code's bits split by field, each in its colour; "" where they are too many to read."""
+    if fmt.bits > _MOST_BITS_SHOWN:
+        return ""
+    return " ".join(f"[{FIELD_STYLES[name]}]{bits}[/]" for name, bits in fields(fmt, code))
