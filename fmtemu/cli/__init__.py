@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 _NEEDED = ("typer", "rich")
@@ -15,4 +16,7 @@ def main() -> None:
         if error.name not in _NEEDED:
             raise
         sys.exit(f"fmtemu: the command line needs {' and '.join(_NEEDED)}: pip install 'fmtemu[cli]'")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a drawing is no reason to fail where "┤" has no code
     app()

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fmtemu import __version__
 from fmtemu.cli.explain import explain as print_explanation
 from fmtemu.cli.listing import list_formats
 from fmtemu.cli.number import parse_number
@@ -46,6 +45,8 @@ def _console() -> Console:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from fmtemu import __version__
+
         typer.echo(f"fmtemu {__version__}")
         raise typer.Exit
 

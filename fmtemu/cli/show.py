@@ -119,6 +119,8 @@ def _overflow(fmt: Format) -> str:
     large, infinite = fmt.value(outcomes.overflow[0]), fmt.value(outcomes.infinity[0])
     finite = f"saturates at {decimal(large)}" if large == fmt.largest else f"becomes {_special(fmt, large)}"
     infinity = f"saturates at {decimal(infinite)}" if infinite == fmt.largest else f"becomes {_special(fmt, infinite)}"
+    if isinstance(large, float):
+        return f"by default {finite}"
     if finite == infinity:
         return f"by default {finite}, infinity too"
     return f"by default {finite}; infinity {infinity}"
