@@ -135,7 +135,7 @@ def _profile(name: str, fmt: Format, rounding: Rounding) -> Edges:
         return Edges(overflow=overflow, unsigned_negative="format" if fmt.signed else "nan")
     if not fmt.has_zero:
         sign = {"zero": "smallest", "unsigned_negative": "absolute"} if name == "torch" else {"zero": "nan"}
-        return Edges(overflow="nan", **sign)  # type: ignore[arg-type]
+        return Edges(overflow="nan", **sign)
     if fmt.nan_code is None:
         if not fmt.has_negative_zero:
             return Edges(overflow="saturate", nan="zero")

@@ -42,7 +42,7 @@ def _encode(x: Value, quantizer: Quantizer, random: int) -> int | None:
     fmt, rounding, outcomes = quantizer.format, quantizer.rounding, quantizer.outcomes
     negative = (x < 0 or (x == 0 and isinstance(x, float) and math.copysign(1, x) < 0)) and not outcomes.absolute
     if x != x:
-        return outcomes.nan and outcomes.nan[math.copysign(1, x) < 0]  # type: ignore[arg-type]
+        return outcomes.nan and outcomes.nan[math.copysign(1, x) < 0]
     if abs(x) == math.inf:
         return outcomes.infinity[negative]
     if rounding.name == "jam" and isinstance(fmt, FixedPoint):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
@@ -131,7 +132,7 @@ class Format(ABC):
     @property
     def eps(self) -> Fraction | None:
         """The distance from 1 to the next larger value; None where 1 or that value is missing."""
-        lower, upper, d = self.locate(Fraction(1))
+        _, upper, d = self.locate(Fraction(1))
         if d or upper > self.limits()[0]:
             return None
         return self._finite(self.join(False, upper)) - 1
@@ -150,7 +151,7 @@ class Format(ABC):
         """All different finite values, ascending; for formats of at most 16 bits."""
         if self.bits > 16:
             raise ValueError(f"{self} has {self.count} values: list those of at most 16 bits")
-        found = {Fraction(v) for v in map(self.value, self.codes()) if abs(v) < float("inf")}
+        found = {Fraction(v) for v in map(self.value, self.codes()) if math.isfinite(v)}
         return sorted(found)
 
     def _finite(self, code: int) -> Fraction:

@@ -67,7 +67,12 @@ _FLOATS = (
     ),
 )
 _INTEGERS = tuple(
-    Entry(f"{'' if signed else 'u'}int{bits}", Int(bits, signed=signed), "integer", "two's complement" if signed else "binary")
+    Entry(
+        f"{'' if signed else 'u'}int{bits}",
+        Int(bits, signed=signed),
+        "integer",
+        "two's complement" if signed else "binary",
+    )
     for signed in (True, False)
     for bits in range(2, 17)
 )

@@ -14,7 +14,7 @@ SPECIALS = {
     "fn": "all ones below the sign: NaN; no infinity (OCP e4m3)",
     "fnuz": "the code of -0: NaN; no infinity, no -0; unsigned: all ones (AMD/Graphcore fp8, P3109 finite)",
     "none": "every code a finite number (OCP fp6 and fp4)",
-    "p3109": "the code of -0: NaN; largest magnitude: infinity; unsigned: NaN, then infinity at the top (P3109 extended)",
+    "p3109": "the code of -0: NaN; largest magnitude: infinity; unsigned: NaN, infinity at the top (P3109 extended)",
     "e8m0": "all ones: NaN; only powers of two, no zero, unsigned (OCP MX scales)",
 }
 
