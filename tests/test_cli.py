@@ -3,9 +3,11 @@
 import builtins
 import math
 import re
+import shlex
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -358,3 +360,13 @@ def test_a_terminal_without_block_characters_is_no_error():
     command = [sys.executable, "-c", "from fmtemu.cli import main; main()", "show", "e4m3fn"]
     done = subprocess.run(command, env={"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=True)
     assert "largest" in done.stdout
+
+
+DOCS = Path(__file__).parent.parent / "docs" / "cli.md"
+EXAMPLES = re.findall(r"```console\n\$ fmtemu ([^\n]*)\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize(("command", "printed"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
+def test_examples_in_the_docs_are_what_is_printed(command, printed):
+    result = CliRunner().invoke(app, shlex.split(command), env={"COLUMNS": "80"})
+    assert [line.rstrip() for line in result.stdout.rstrip().splitlines()] == printed.rstrip().splitlines()

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -190,3 +192,20 @@ def test_mac_is_a_value():
     mac = Mac("int8", "e4m3fn")
     assert mac == eval(repr(mac))
     assert hash(mac) == hash(Mac(Int(8), Float(4, 3, specials="fn"), 1024))
+
+
+# -- the docs ----------------------------------------------------------------------------------------
+DOCS = (Path(__file__).parent.parent / "docs" / "hardware.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (\w+) " + r"\| (\d+) " * 5 + r"\|$", DOCS, re.MULTILINE)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_figures_in_the_docs(row):
+    name, *figures = row
+    got = cost(Mac(name, name))
+    assert [float(f) for f in figures] == [got.decoding, got.multiplier, got.alignment, got.accumulator, got.luts]
+
+
+def test_the_docs_have_figures():
+    assert len(ROWS) == 8
+    assert "not yet been validated against synthesis" in " ".join(DOCS.split())

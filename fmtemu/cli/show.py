@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -107,9 +106,10 @@ def _nans(fmt: Format) -> str:
     if fmt.nan_code is None:
         return "none"
     name = "NaR " if isinstance(fmt, Posit) else ""
-    if fmt.bits > 16:
-        return f"{name}{hexadecimal(fmt, fmt.nan_code)}"
-    count = sum(math.isnan(value) for value in map(fmt.value, fmt.codes()))
+    others = fmt.count + fmt.has_negative_zero
+    others += sum(code is not None for code in (fmt.infinity_code, fmt.negative_infinity_code))
+    every_code_means_something = not (isinstance(fmt, Float) and not fmt.subnormals)
+    count = (1 << fmt.bits) - others if every_code_means_something else 1
     return f"{name}{hexadecimal(fmt, fmt.nan_code)}" + (f", the canonical one of {count}" if count > 1 else "")
 
 
