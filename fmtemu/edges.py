@@ -132,7 +132,8 @@ def _profile(name: str, fmt: Format, rounding: Rounding) -> Edges:
         raise ValueError(f"edges='hls' is for fixed-point and integer formats, not {fmt}")
     if name == "p3109":
         overflow = "infinity" if rounding.name == "to_odd" and fmt.infinity_code is not None else "format"
-        return Edges(overflow=overflow, unsigned_negative="format" if fmt.signed else "nan")
+        negative = "format" if fmt.signed or fmt.nan_code is None else "nan"
+        return Edges(overflow=overflow, unsigned_negative=negative)
     if not fmt.has_zero:
         sign = {"zero": "smallest", "unsigned_negative": "absolute"} if name == "torch" else {"zero": "nan"}
         return Edges(overflow="nan", **sign)

@@ -22,7 +22,7 @@ def encode(x: Value, quantizer: Quantizer, random: int = 0) -> int | None:
 
     ``random`` is the uniform integer R below 2**bits of a stochastic rounding.
     """
-    if quantizer.via is not None:
+    if quantizer.via is not None and x == x:  # a NaN keeps its sign
         x = decode(_encode(x, Quantizer(quantizer.via), 0) or 0, Quantizer(quantizer.via))
     return _encode(x, quantizer, random)
 

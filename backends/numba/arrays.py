@@ -191,7 +191,10 @@ def _round_via(x: Any, via: Format, dtype: Any) -> Any:
         return x
     carrier = np.dtype(smallest_carrier(via) or "float64")
     first = cast(x, Quantizer(via), scale=None, seed=None, stream=(), offset=0, dtype=carrier, out=None)
-    return first if x.dtype.kind in "iu" or dtype is not None else first.astype(x.dtype)
+    if x.dtype.kind in "iu":
+        return first
+    first = np.where(np.isnan(x) & np.signbit(x), -first, first)  # a NaN keeps its sign
+    return first if dtype is not None else first.astype(x.dtype)
 
 
 # -- arguments ---------------------------------------------------------------------------------
