@@ -199,7 +199,7 @@ def test_explain_rounding():
     assert "d = 4/5" in out  # a float 0.1 would be at a d of many digits
     assert "edges nothing to do" in out
     assert "result 0.1015625 0 0011 101 0x1d" in out
-    assert "error +0.0015625, +0.2 ulp, +1.56 % of the number" in out
+    assert "error +0.0015625, +0.2 ulp, +1.5625 % of the number" in out
 
 
 def test_explain_stochastic_gives_exact_probabilities():
@@ -241,6 +241,8 @@ CASES = [
     (("1000000", "posit8"), "in the posit's encoding, where it rounds"),
     (("1.00000005960464477539062501", "bf16|via=float32"), "via rounded to float32 first: 8388609 * 2^-23"),
     (("6", "int4", "--rounding", "jam"), "so 7 "),
+    (("1e-5000", "posit32"), "number ≈ 1e-5000"),
+    (("1e5000", "float64"), "result inf"),
     (("0.1", "float64"), "0.099999999999999992 0x3fb9999999999999 ≈ 0.10000000000000001 0x3fb999999999999a"),
 ]
 

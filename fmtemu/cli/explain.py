@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from fmtemu import exact as oracle
 from fmtemu.cli.edge_reasons import edge_reason
-from fmtemu.cli.neighbours import Neighbours, find_neighbours
+from fmtemu.cli.neighbours import Neighbours, find_neighbours, is_finite
 from fmtemu.cli.text import decimal, exact, hexadecimal, markup, telling_digits
 from fmtemu.formats import Posit
 from fmtemu.formats.base import Value
@@ -53,7 +52,13 @@ def _rows(number: Value, quantizer: Quantizer) -> Iterator[Row]:
 
 def _number(x: Value) -> str:
     near, true = decimal(x), exact(x)
-    return near if near == true or len(true) > 60 else f"{true} {near}" if near[0] == "≈" else f"{near} = {true}"
+    return (
+        near
+        if near == true or len(true) > 60 or true[0] == "≈"
+        else f"{true} {near}"
+        if near[0] == "≈"
+        else f"{near} = {true}"
+    )
 
 
 def _neighbour_rows(neighbours: Neighbours, quantizer: Quantizer) -> Iterator[Row]:
@@ -89,7 +94,7 @@ def _past(neighbours: Neighbours, quantizer: Quantizer) -> str:
 
 def _position(d: Fraction) -> str:
     text = exact(d)
-    return f"= {text}" if len(text) <= 32 else decimal(d)
+    return f"= {text}" if len(text) <= 32 and text[0] != "≈" else decimal(d)
 
 
 def _decision(neighbours: Neighbours, quantizer: Quantizer) -> str:
@@ -131,7 +136,7 @@ def _outcome_rows(
     shown = Table.grid(padding=(0, 2))
     shown.add_row(f"[bold]{name}[/]", markup(fmt, code), hexadecimal(fmt, code))
     yield "result", shown
-    if math.isfinite(number) and math.isfinite(value):
+    if is_finite(number) and is_finite(value):
         yield "error", _error(Fraction(value) - Fraction(number), Fraction(number), neighbours)
 
 
@@ -142,11 +147,11 @@ def _error(error: Fraction, x: Fraction, neighbours: Neighbours | None) -> str:
     if neighbours is not None and neighbours.ulp:
         parts.append(f"{_signed(error / neighbours.ulp)} ulp")
     if x:
-        parts.append(f"{float(100 * error / abs(x)):+.3g} % of the number")
+        parts.append(f"{_signed(100 * error / abs(x), 3)} % of the number")
     return ", ".join(parts)
 
 
-def _signed(x: Fraction) -> str:
-    text = decimal(abs(x))
+def _signed(x: Fraction, digits: int = 6) -> str:
+    text = decimal(abs(x), digits)
     sign = "+" if x > 0 else "-" if x < 0 else ""
     return f"≈ {sign}{text[2:]}" if text.startswith("≈") else f"{sign}{text}"

@@ -40,9 +40,14 @@ class Neighbours:
         return replace(self, chosen=chosen, chosen_value=self.pair[upper][0])
 
 
+def is_finite(x: Value) -> bool:
+    """Whether x is a number, of whatever size; math.isfinite would make a float of it."""
+    return isinstance(x, Fraction) or math.isfinite(x)
+
+
 def find_neighbours(x: Value, quantizer: Quantizer) -> Neighbours | None:
     """The neighbours of a number; None for zero, infinity and NaN, which are not rounded."""
-    if not x or not math.isfinite(x):
+    if not x or not is_finite(x):
         return None
     fmt, exact_x = quantizer.format, Fraction(x)
     negative = exact_x < 0 and not quantizer.outcomes.absolute

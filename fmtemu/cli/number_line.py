@@ -45,14 +45,13 @@ def _last_bit(v: Fraction) -> Fraction:
 
 
 def precision_profile(fmt: Format, width: int) -> list[str]:
-    """Bars over the powers of two, as high as the positive values there have significant bits
-    (log2 of their count, plus 1), at most ``width`` characters wide."""
+    """Bars over powers of two, as high as the positive values from there to the next power have
+    significant bits (log2 of their count, plus 1), at most ``width`` characters wide."""
     low, high = floor_log2(fmt.smallest), floor_log2(fmt.largest)
-    counts = [_values_between(fmt, e) for e in range(low, high + 1)]
-    bits = [math.log2(count) + 1 if count else 0.0 for count in counts]
     room = width - 5
-    per_bar = -(-len(bits) // room)
-    bars = [max(bits[i : i + per_bar]) for i in range(0, len(bits), per_bar)]
+    exponents = range(low, high + 1, -(-(high - low + 1) // room))  # where they are many, a sample
+    counts = [_values_between(fmt, e) for e in exponents]
+    bars = [math.log2(count) + 1 if count else 0.0 for count in counts]
     bar_width = min(room // len(bars), _WIDEST_BAR)
     top = math.ceil(max(bars))
     rows = min(top, _TALLEST)
@@ -62,7 +61,7 @@ def precision_profile(fmt: Format, width: int) -> list[str]:
         label = f"{top}" if row == rows else "1" if row == 1 and rows == top else ""
         lines.append(f"{label:>3} ┤" + "".join(_BLOCKS[n] * bar_width for n in eighths).rstrip())
     lines.append("    └" + "─" * (bar_width * len(bars)))
-    lines.append("     " + _powers(range(low, high + 1, per_bar), bar_width, room))
+    lines.append("     " + _powers(exponents, bar_width, room))
     return lines
 
 
@@ -70,8 +69,11 @@ def _powers(exponents: range, bar_width: int, room: int) -> str:
     """The powers of two under their bars, as many as fit loosely."""
     longest = max(len(f"2^{e}") for e in (exponents[0], exponents[-1]))
     every = -(-max(longest + 2, 9 if len(exponents) * bar_width > 40 else 0) // bar_width)
-    shown = (f"2^{e}".ljust(every * bar_width) for e in exponents[::every])
-    return "".join(shown)[:room].rstrip()
+    text = ""
+    for place, exponent in zip(range(0, room, every * bar_width), exponents[::every], strict=False):
+        if place + len(f"2^{exponent}") <= room:
+            text = text.ljust(place) + f"2^{exponent}"
+    return text
 
 
 def _values_between(fmt: Format, exponent: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, Inexact, localcontext
+from decimal import MAX_EMAX, MIN_EMIN, Decimal, Inexact, localcontext
+from fractions import Fraction
 
 from fmtemu.formats import Fixed, Float, Format, Posit
 from fmtemu.formats.base import Value
@@ -12,6 +13,9 @@ _LONGEST_DECIMAL = 14
 
 #: Codes of more bits than this are shown in hexadecimal only.
 _MOST_BITS_SHOWN = 32
+
+#: Integers of more bits than this are not written out.
+_MOST_BITS_WRITTEN = 4096
 
 FIELD_STYLES = {
     "sign": "red",
@@ -28,13 +32,21 @@ def decimal(x: Value, digits: int = 6) -> str:
     if isinstance(x, float):
         return "NaN" if x != x else "-0" if x == 0 else str(x)
     with localcontext() as context:
-        context.prec = 40
-        quotient = Decimal(x.numerator) / Decimal(x.denominator)
+        context.prec, context.Emin, context.Emax = 40, MIN_EMIN, MAX_EMAX
+        quotient = _leading_digits(x)
         if not context.flags[Inexact] and len(text := f"{quotient:f}") <= max(_LONGEST_DECIMAL, digits):
             return text
         context.prec = digits
         near = (+quotient).normalize()
         return "≈ " + (f"{near:f}" if 1e-5 < abs(near) < 1e7 else f"{near:e}".replace("e+", "e"))
+
+
+def _leading_digits(x: Fraction) -> Decimal:
+    """x in the current decimal context; from its leading bits alone where it has thousands."""
+    numerator, denominator = x.numerator, x.denominator
+    dropped = [max(n.bit_length() - 4096, 0) for n in (numerator, denominator)]
+    quotient = Decimal(numerator >> dropped[0]) / Decimal(denominator >> dropped[1])
+    return quotient * Decimal(2) ** (dropped[0] - dropped[1]) if any(dropped) else quotient
 
 
 def telling_digits(fmt: Format) -> int:
@@ -43,15 +55,19 @@ def telling_digits(fmt: Format) -> int:
 
 
 def exact(x: Value) -> str:
-    """x exactly: an integer, a short fraction p/q, or an odd integer times a power of two."""
+    """x exactly: an integer, a short fraction p/q, or an odd integer times a power of two; in
+    decimal, marked with "≈", where the digits would fill pages."""
     if isinstance(x, float):
         return decimal(x)
     if x.denominator == 1 and abs(x) < 10**7:
         return str(x.numerator)
-    if x.denominator & (x.denominator - 1) or (abs(x.numerator) < 10**5 and x.denominator <= 4096):
-        return f"{x.numerator}/{x.denominator}"
     low_bit = x.numerator & -x.numerator
     odd, exponent = x.numerator // low_bit, low_bit.bit_length() - x.denominator.bit_length()
+    if x.denominator & (x.denominator - 1) or (abs(x.numerator) < 10**5 and x.denominator <= 4096):
+        pages = max(x.numerator.bit_length(), x.denominator.bit_length()) > _MOST_BITS_WRITTEN
+        return decimal(x) if pages else f"{x.numerator}/{x.denominator}"
+    if odd.bit_length() > _MOST_BITS_WRITTEN:
+        return decimal(x)
     return f"{'-' if odd < 0 else ''}2^{exponent}" if abs(odd) == 1 else f"{odd} * 2^{exponent}"
 
 
