@@ -16,19 +16,25 @@ from numba import int64, njit, uint32, uint64
 from fmtemu import kernels as kernels_package
 from fmtemu import random
 from fmtemu.backends.numba import loops, words
+from fmtemu.kernels.bind import layout
 from fmtemu.kernels.plan import FIELDS
 
 
 @cache
-def compiled(make: Callable[[str], Any], family: str, bits: int, stochastic: bool, to_codes: bool) -> Any:
-    """The loop that ``make`` (of fmtemu.backends.numba.loops) returns, running the kernel of a family."""
+def compiled(make: Callable[[str], Any], family: str, quick: str | None, bits: int, to_codes: bool) -> Any:
+    """The loop that ``make`` (of fmtemu.backends.numba.loops) returns, running the kernel of a
+    family, and that of ``quick`` on chunks of finite numbers."""
+    stochastic = make is loops.make_each_random
     names = dict(_names(bits, stochastic))
-    kernel = f"{'encode' if to_codes else 'cast'}_{family}"
-    names["kernel"] = names[kernel]
+    prefix = "encode" if to_codes else "cast"
+    names["kernel"] = names[f"{prefix}_{family}"]
+    names["quick"] = names[f"{prefix}_{quick or family}"]
+    names["tame"] = names["word"](layout(bits)["INFINITY"] - 1 if quick else layout(bits)["MAGNITUDE"])
     names["store"] = names["word" if to_codes else "from_bits"]
-    names["count"] = len(FIELDS[family])
+    names.update(count=len(FIELDS[family]), quick_count=len(FIELDS[quick or family]))
     names["Fields"] = namedtuple("Fields", FIELDS[family])
-    return _compile(make(f"{kernel} {bits} {stochastic} {_source_hash()}"), names)
+    names["QuickFields"] = namedtuple("QuickFields", FIELDS[quick or family])
+    return _compile(make(f"{prefix} {family} {quick} {bits} {stochastic} {_source_hash()}"), names)
 
 
 @cache

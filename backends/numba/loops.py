@@ -1,7 +1,10 @@
-"""Loops over arrays; Numba compiles each once for every kernel, with the names it needs bound in.
+"""Loops over flat arrays; Numba compiles each once for every kernel, with the names it needs bound in.
 
-``kernel`` is a function of (bits, random, p); ``Fields`` the named tuple of p; ``count`` its length;
-``identity`` (a closure's cell) tells Numba's disk cache the kernel and the version of its source.
+``kernel`` and ``quick`` are functions of (bits, random, p); ``Fields`` and ``QuickFields`` the named
+tuples of their p, of ``count`` and ``quick_count`` words; sources of magnitude bits above ``tame``
+are not for ``quick``. ``identity``, a closure's cell, tells Numba's disk cache the kernel and the
+version of its source. Loops go by chunks and by slices, whose indices the compiler knows to be
+positive.
 """
 # mypy: ignore-errors
 
@@ -9,22 +12,31 @@ from __future__ import annotations
 
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-#: Elements between two refills of the random buffer and between two looks for infinities: a
-#: multiple of the groups of fmtemu.random that stays in the first-level cache.
+#: Elements of a chunk: they stay in the first-level cache, and a multiple of the groups of
+#: fmtemu.random.
 CHUNK = 2048
 
 
 def make_each(identity):
     def each(x, y, values):
-        """y = kernel(x); returns whether x has a NaN."""
+        """y = kernel(x); returns whether x has a NaN. x and y are different arrays."""
         identity  # noqa: B018
         p = Fields(*to_fixed_tuple(values, count))
-        top = ZERO
-        for i in range(x.size):
-            bits = to_bits(x[i])
-            top = maximum(top, word(bits & MAGNITUDE))
-            y[i] = store(kernel(bits, ZERO, p))
-        return top > INFINITY
+        q = QuickFields(*to_fixed_tuple(values[count:], quick_count))
+        has_nan = False
+        for start in range(0, x.size, CHUNK):
+            source = x[start : start + CHUNK]
+            target = y[start : start + CHUNK]
+            top = ZERO
+            for i in range(source.size):
+                bits = to_bits(source[i])
+                top = maximum(top, word(bits & MAGNITUDE))
+                target[i] = store(quick(bits, ZERO, q))
+            if top > tame:
+                for i in range(source.size):
+                    target[i] = store(kernel(to_bits(source[i]), ZERO, p))
+            has_nan |= top > INFINITY
+        return has_nan
 
     return each
 
@@ -32,88 +44,64 @@ def make_each(identity):
 def make_each_random(identity):
     def each_random(x, y, values, key0, key1, offset):
         """y = kernel(x, R), element i taking the random bits of element offset + i; returns
-        whether x has a NaN."""
+        whether x has a NaN. x and y are different arrays."""
         identity  # noqa: B018
         p = Fields(*to_fixed_tuple(values, count))
+        q = QuickFields(*to_fixed_tuple(values[count:], quick_count))
         buffer = empty(CHUNK, word)
         lead = int64(offset & uint64(63))  # elements before the first, in its group
-        top = ZERO
+        has_nan = False
         start = int64(0)
         while start < x.size:
             size = min(CHUNK - lead, x.size - start)
-            fill_random(buffer, offset + uint64(start) - uint64(lead), p.bits, key0, key1)
-            for j in range(size):
-                bits = to_bits(x[start + j])
+            fill_random(buffer, size + lead, offset + uint64(start) - uint64(lead), p.bits, key0, key1)
+            source = x[start : start + size]
+            target = y[start : start + size]
+            random = buffer[lead : lead + size]
+            top = ZERO
+            for i in range(source.size):
+                bits = to_bits(source[i])
                 top = maximum(top, word(bits & MAGNITUDE))
-                y[start + j] = store(kernel(bits, buffer[lead + j], p))
+                target[i] = store(quick(bits, random[i], q))
+            if top > tame:
+                for i in range(source.size):
+                    target[i] = store(kernel(to_bits(source[i]), random[i], p))
+            has_nan |= top > INFINITY
             start += size
             lead = int64(0)
-        return top > INFINITY
+        return has_nan
 
     return each_random
 
 
-def fill_random(buffer, first, bits, key0, key1):
-    """R of the elements first, first + 1 ...; first is a multiple of 64."""
+def fill_random(buffer, size, first, bits, key0, key1):
+    """R of the elements first .. first + size - 1, in whole groups; first is a multiple of 64."""
     if bits <= 16:
         shift = uint32(16 - bits)
         counter = (first >> uint64(6)) * uint64(16)
-        for group in range(CHUNK // 64):
-            high = uint32(counter >> uint64(32))  # 16 counters never cross a word: both are multiples of 16
+        for start in range(0, size, 64):
+            high = uint32(counter >> uint64(32))  # the same for 16 counters: they start at a multiple of 16
             low = uint32(counter)
-            at = group * 64
+            group = buffer[start : start + 64]
             for j in range(16):
                 w0, w1 = threefry(key0, key1, high, uint32(low + uint32(j)))
-                buffer[at + j] = word(uint32(uint32(w0 & uint32(0xFFFF)) >> shift))
-                buffer[at + 16 + j] = word(uint32(uint32(w0 >> uint32(16)) >> shift))
-                buffer[at + 32 + j] = word(uint32(uint32(w1 & uint32(0xFFFF)) >> shift))
-                buffer[at + 48 + j] = word(uint32(uint32(w1 >> uint32(16)) >> shift))
+                group[j] = word(uint32(uint32(w0 & uint32(0xFFFF)) >> shift))
+                group[16 + j] = word(uint32(uint32(w0 >> uint32(16)) >> shift))
+                group[32 + j] = word(uint32(uint32(w1 & uint32(0xFFFF)) >> shift))
+                group[48 + j] = word(uint32(uint32(w1 >> uint32(16)) >> shift))
             counter += uint64(16)
     else:
         shift = uint32(32 - bits)
         counter = (first >> uint64(5)) * uint64(16)
-        for group in range(CHUNK // 32):
+        for start in range(0, size, 32):
             high = uint32(counter >> uint64(32))
             low = uint32(counter)
-            at = group * 32
+            group = buffer[start : start + 32]
             for j in range(16):
                 w0, w1 = threefry(key0, key1, high, uint32(low + uint32(j)))
-                buffer[at + j] = word(uint32(w0 >> shift))
-                buffer[at + 16 + j] = word(uint32(w1 >> shift))
+                group[j] = word(uint32(w0 >> shift))
+                group[16 + j] = word(uint32(w1 >> shift))
             counter += uint64(16)
-
-
-def make_nearest(identity):
-    def nearest(x, y, values, first, last, raise_by, largest, beyond, zero):
-        """y = x to the nearest even of a float format, by adding and taking away a power of two.
-
-        |x| + M - M rounds at M's last place; M follows x's exponent between ``first`` (subnormals)
-        and ``last`` (one above the largest, so that overflow shows), raised by ``raise_by``. A
-        chunk with an infinity or NaN goes through the kernel. ``zero`` is -0, or +0 where the
-        format has no -0. Returns False (as make_each does where no NaN matters).
-        """
-        identity  # noqa: B018
-        p = Fields(*to_fixed_tuple(values, count))
-        for start in range(0, x.size, CHUNK):
-            stop = min(start + CHUNK, x.size)
-            top = ZERO
-            for i in range(start, stop):
-                top = maximum(top, word(to_bits(x[i]) & MAGNITUDE))
-            if top < INFINITY:
-                for i in range(start, stop):
-                    bits = to_bits(x[i])
-                    magnitude = word(bits & MAGNITUDE)
-                    exponent = minimum(maximum(word(magnitude & INFINITY), first), last)
-                    pivot = from_bits(word(exponent + raise_by))
-                    value = (from_bits(magnitude) + pivot) - pivot
-                    value = where(value > largest, beyond, value)
-                    y[i] = from_bits(word(to_bits(value) | word(bits ^ magnitude))) + zero
-            else:
-                for i in range(start, stop):
-                    y[i] = store(kernel(to_bits(x[i]), ZERO, p))
-        return False
-
-    return nearest
 
 
 def make_lookup(identity):

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from fmtemu import random
-from fmtemu.kernels import edges, fixed, minifloat, posit, rounding, words
+from fmtemu.kernels import edges, fixed, minifloat, posit, quick, rounding, words
 
 #: In the order in which they call each other.
 _SHARED = (
@@ -15,7 +15,14 @@ _SHARED = (
     minifloat.float_code, minifloat.cast_float, minifloat.encode_float,
     posit.posit_string, posit.cast_posit, posit.encode_posit,
     fixed.fixed_integer, fixed.cast_fixed, fixed.encode_fixed,
+    quick.cast_pivot, quick.encode_pivot, quick.cast_flat, quick.encode_flat,
 )  # fmt: skip
+
+#: What the kernels' rounding names stand for: deterministic and stochastic.
+_ROUNDINGS = (
+    {"round_shift": rounding.deterministic, "round_units": quick.nearest_units, "round_flat": quick.nearest_flat},
+    {"round_shift": rounding.stochastic, "round_units": quick.stochastic_units, "round_flat": quick.stochastic_flat},
+)
 
 
 def layout(bits: int) -> dict[str, int]:
@@ -29,6 +36,7 @@ def layout(bits: int) -> dict[str, int]:
         "INFINITY": ((1 << exponent) - 1) << mantissa,
         "WORD_BITS": bits,
         "DEEPEST": bits - 2,
+        "TWO_MANTISSA": ((1 << (exponent - 1)) - 1 + mantissa) << mantissa,
         "ZERO": 0,
         "ONE": 1,
     }
@@ -40,7 +48,8 @@ def bind(
     """Names to functions: every kernel with the names of fmtemu.kernels.words looked up in
     ``operations``, each passed through ``wrap`` (a backend's compiler) before the next is bound."""
     names = {"__builtins__": __builtins__, "_U32": random._U32, "PARITY": random.PARITY, **vars(words), **operations}
-    names["round_shift"] = _rebind(rounding.stochastic if stochastic else rounding.deterministic, names, wrap)
+    for name, function in _ROUNDINGS[stochastic].items():
+        names[name] = _rebind(function, names, wrap)
     for function in _SHARED:
         names[function.__name__] = _rebind(function, names, wrap)
     return names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -18,21 +19,26 @@ from fmtemu.kernels.bind import layout
 from fmtemu.kernels.fixed import FIXED
 from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
+from fmtemu.kernels.quick import QUICK
 from fmtemu.kernels.rounding import mode_of
 from fmtemu.quantizer import Quantizer
+from fmtemu.rounding import Rounding, Stochastic
 
-FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED}
+FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED, "pivot": QUICK, "flat": QUICK}
 _EXPONENT_BIAS = {32: 127, 64: 1023}
 #: The widest exponent for which a posit's exponent and fraction string fits the word.
 _WIDEST_ES = {32: 5, 64: 8}
 
 
 class Plan(NamedTuple):
-    """A kernel's family and its fields' values (FIELDS[family]) as signed words of ``bits`` bits."""
+    """A kernel's family and its fields' values (FIELDS[family]) as signed words of ``bits`` bits;
+    where fmtemu.kernels.quick serves finite sources, its family ("pivot" or "flat") and values."""
 
     family: str
     bits: int
     values: tuple[int, ...]
+    quick: str | None = None
+    quick_values: tuple[int, ...] = ()
 
 
 def has_kernel(fmt: Format, bits: int) -> bool:
@@ -66,8 +72,17 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
         raise TypeError(f"no kernel for {fmt!r}")
     mode = mode_of(quantizer.rounding, twos_complement=family == "fixed")._asdict()
     values = {**grid, **mode, **_edge(quantizer, family, bits, to_codes)}
+    plan = Plan(family, bits, _words((values[name] for name in FIELDS[family]), bits))
+    quick = _quick_family(quantizer, bits)
+    if quick is None:
+        return plan
+    shortcut = _quick_fields(quantizer, bits, to_codes)
+    return plan._replace(quick=quick, quick_values=_words((shortcut[name] for name in QUICK), bits))
+
+
+def _words(values: Iterable[int], bits: int) -> tuple[int, ...]:
     half = 1 << (bits - 1)
-    return Plan(family, bits, tuple((values[name] + half) % (2 * half) - half for name in FIELDS[family]))
+    return tuple((value + half) % (2 * half) - half for value in values)
 
 
 def _float_grid(fmt: Float, bits: int) -> dict[str, int]:
@@ -140,4 +155,51 @@ def _edge(quantizer: Quantizer, family: str, bits: int, to_codes: bool) -> dict[
         "zero_below": max(outcomes.flush_below, int(fmt.has_zero)),
         "sign_mask": sign if fmt.has_negative else 0,
         "absolute": int(outcomes.absolute),
+    }
+
+
+def _quick_family(quantizer: Quantizer, bits: int) -> str | None:
+    """The short cut that is exact for this quantizer, or None."""
+    fmt, rounding, outcomes = quantizer.format, quantizer.rounding, quantizer.outcomes
+    if not isinstance(fmt, Float) or not (fmt.signed and fmt.subnormals) or outcomes.flush_below:
+        return None
+    above, below = (fmt.value(code) for code in outcomes.overflow)
+    if above != -below or outcomes.zero != (0, fmt.join(True, 0)):
+        return None  # a NaN is not its own opposite
+    carrier = BY_NAME[f"float{bits}"].format
+    drop = carrier.precision - fmt.precision
+    stochastic = isinstance(rounding, Stochastic)
+    if isinstance(rounding, Stochastic):
+        if rounding.variant != "C" or rounding.bits > 16:
+            return None
+    elif rounding != Rounding("nearest_even"):
+        return None
+    if fmt.emin == carrier.emin:
+        few = isinstance(rounding, Stochastic) and rounding.bits < drop
+        return None if drop == 0 or few else "flat"
+    # Ties go by the significand here, and by the code in the contract: at least one mantissa bit.
+    unit_is_normal = fmt.lsb_exponent >= carrier.emin and (not stochastic or fmt.lsb_exponent > -carrier.emax + 32)
+    pivot_is_finite = fmt.emax + 1 + drop <= carrier.emax
+    return "pivot" if fmt.mantissa_bits and drop and unit_is_normal and pivot_is_finite else None
+
+
+def _quick_fields(quantizer: Quantizer, bits: int, to_codes: bool) -> dict[str, int]:
+    fmt, outcomes, rounding = quantizer.format, quantizer.outcomes, quantizer.rounding
+    assert isinstance(fmt, Float)  # by _quick_family
+    mantissa, bias = layout(bits)["MANTISSA"], _EXPONENT_BIAS[bits]
+    random_bits = rounding.bits if isinstance(rounding, Stochastic) else 0
+    drop = mantissa - fmt.mantissa_bits
+    beyond = outcomes.overflow[0]
+    return {
+        "first": (fmt.emin + bias) << mantissa,
+        "last": (fmt.emax + 1 + bias) << mantissa,
+        "lift": drop << mantissa,
+        "inverse": (2 * bias + mantissa + random_bits) << mantissa,
+        "drop": drop,
+        "bits": random_bits,
+        "spare": max(random_bits - drop, 0),
+        "largest": outcomes.limit[0] if to_codes else float_bits(fmt.largest, bits),
+        "beyond": beyond if to_codes else float_bits(fmt.value(beyond), bits),
+        "floor": -1 if fmt.has_negative_zero else 0,
+        "sign_mask": 1 << (fmt.bits - 1),
     }

@@ -21,6 +21,8 @@ WORD_BITS = np.int32(32)
 #: The largest shift for which a significand below 2**shift and its rounding increment fit a word.
 DEEPEST = np.int32(30)
 ZERO, ONE = np.int32(0), np.int32(1)
+#: The bits of 2**MANTISSA, above which floats are integers.
+TWO_MANTISSA = np.int32((127 + 23) << 23)
 
 
 def word(x: Any) -> Any:
@@ -68,6 +70,9 @@ def to_bits(x: Any) -> Any:
     return np.asarray(x, np.float32).view(np.int32)
 
 
-def round_shift(significand: Any, deep: Any, negative: Any, random: Any, p: Any) -> Any:
-    """Bound to fmtemu.kernels.rounding's deterministic or stochastic shift."""
+def _unbound(*arguments: Any) -> Any:
     raise RuntimeError("kernels run only after fmtemu.kernels.bind.bind")
+
+
+#: Bound to the deterministic or the stochastic function of fmtemu.kernels.rounding and quick.
+round_shift = round_units = round_flat = _unbound
