@@ -36,7 +36,7 @@ def explain(typed: str, x: Value, quantizer: Quantizer, console: Console) -> Non
 def _rows(number: Value, quantizer: Quantizer) -> Iterator[Row]:
     yield "number", _number(number)
     x = number
-    if quantizer.via is not None:
+    if quantizer.via is not None and number == number:
         x = oracle.cast(number, Quantizer(quantizer.via))
         yield "via", f"rounded to {quantizer.via} first: {_number(x)}"
     neighbours = find_neighbours(x, quantizer)
