@@ -91,7 +91,7 @@ def _magnitude(fmt: Format, code: int) -> Fraction | None:
     if isinstance(fmt, FixedPoint):
         return code / Fraction(2) ** fmt.fraction
     if isinstance(fmt, Float):
-        return fmt._magnitude(code)
+        return fmt.magnitude(code)
     return Fraction(fmt.value(fmt.join(False, code))) if code <= fmt.limits()[0] else None
 
 
