@@ -313,4 +313,4 @@ class _Resolver:
             return 0
         if not isinstance(self.fmt, Float) or not self.fmt.has_zero:
             raise self.refuse("subnormals", "only floating point has subnormals")
-        return 1 << self.fmt.mantissa_bits
+        return 1 << self.fmt.mantissa_bits if self.fmt.subnormals else 0
