@@ -65,10 +65,11 @@ def plot_front(
         style = _STYLES.get(str(family), _OTHER)
         axes.plot(rows[cost], rows["score"], style.marker, ms=9, mfc=style.color, mec="black", mew=1.3, zorder=5)
     axes.axhline(float32_score, color="black", lw=0.8, ls=(0, (1, 3)), zorder=1)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    if len(scored) and scored[cost].max() > 8 * scored[cost].min():
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
     _choose_view(axes, scored, whole, cost, float32_score)
     axes.set_xlabel(cost_label)
     axes.set_ylabel("score")
@@ -114,7 +115,7 @@ def _choose_view(axes: Axes, scored: pd.DataFrame, whole: pd.DataFrame, cost: st
 
 def _label(figure: Figure, axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
     """Write each point's label at the first place where it covers no other label and no front marker."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     figure.draw_without_rendering()  # fixes the layout, which the places depend on
     figure.set_layout_engine("none")
     frame = axes.get_window_extent()

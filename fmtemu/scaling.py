@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -22,6 +21,7 @@ METHODS = {
 
 _SMALLEST_SCALE = float(np.finfo(np.float32).tiny)  # a subnormal scale would itself be imprecise
 _OCTAVES_OF_CLIPPING = 8
+_ELEMENTS_AT_ONCE = 1 << 19  # small arrays are cast under several scales in one call
 _REFINEMENTS = (1 / 16, 1 / 128)  # the step of each, in octaves; the grid before them has 1/2
 
 
@@ -29,57 +29,57 @@ def find_scale(x: Scales, q: object, *, method: str = "absmax", axis: int | None
     """The float32 scale s that fits float32 ``x`` to Q, for ``cast(x, q, scale=s)``.
 
     ``absmax``: max|x| / largest. ``least_squares``: minimises sum (x - cast(x, q, scale=s))**2 over
-    half octaves from absmax / 256 to twice where max|x| meets 1 (tapered formats are most precise
-    there), then within half an octave of the best by steps of 1/16, then 1/128 octave; absmax itself
-    is a candidate, so it is never worse. One scale per tensor (shape ()), or per index of ``axis``
-    (x's shape with every other axis 1). All zeros: 1. Never below 2**-126.
+    half octaves from absmax / 256 to twice absmax (posits: twice where max|x| meets 1, near which
+    they are most precise), then around the best by 1/16, then 1/128 octave. absmax is a candidate, so
+    it is never worse. One scale per tensor (shape ()), or per index of ``axis`` (x's shape with every
+    other axis 1). All zeros: 1. Never below 2**-126.
     Raises TypeError unless x is float32, ValueError for NaN, infinity, and an unknown method.
     """
     quantizer = as_quantizer(q)
     _check(x, method, axis)
-    other_axes = None if axis is None else tuple(i for i in range(x.ndim) if i != axis % x.ndim)
+    rows = x.reshape(1, -1) if axis is None else np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+    magnitude = np.max(np.abs(rows), axis=1, initial=0).astype(np.float64)
+    scales = _as_scales(np.where(magnitude > 0, magnitude / _as_float(quantizer.format.largest), 1), quantizer)
+    if method == "least_squares":
+        scales = _least_squares(rows, quantizer, scales)
+    shape = () if axis is None else tuple(n if i == axis % x.ndim else 1 for i, n in enumerate(x.shape))
+    return scales.reshape(shape)
 
-    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.sum(values, axis=other_axes, keepdims=axis is not None))
 
-    magnitude = np.max(np.abs(x), axis=other_axes, keepdims=axis is not None, initial=0).astype(np.float64)
-    absmax = _as_scales(np.where(magnitude > 0, magnitude / _as_float(quantizer.format.largest), 1), quantizer)
-    return absmax if method == "absmax" else _least_squares(x, quantizer, absmax, total)
+def _least_squares(rows: Scales, quantizer: Quantizer, absmax: Scales) -> Scales:
+    """Of each row the scale of least squared error; ``absmax`` are the scales to start from."""
+    best, least = absmax, _squared_errors(rows, quantizer, absmax[np.newaxis])[0]
 
-
-def _least_squares(
-    x: Scales, quantizer: Quantizer, absmax: Scales, total: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-) -> Scales:
-    best = absmax
-    least = _squared_error(x, quantizer, best, total)
-
-    def search(around: Scales, octaves: NDArray[np.float64]) -> None:
+    def search(octaves: NDArray[np.float64]) -> None:
         nonlocal best, least
-        for factor in np.exp2(octaves):
-            scale = _as_scales(around * factor, quantizer)
-            error = _squared_error(x, quantizer, scale, total)
-            better = error < least
-            best, least = np.where(better, scale, best), np.where(better, error, least)
+        around = best
+        at_once = max(1, _ELEMENTS_AT_ONCE // max(rows.size, 1))
+        for start in range(0, len(octaves), at_once):
+            factors = np.exp2(octaves[start : start + at_once, np.newaxis])
+            scales = _as_scales(around * factors, quantizer)
+            errors = _squared_errors(rows, quantizer, scales)
+            winner = np.argmin(errors, axis=0)[np.newaxis]
+            scale, error = (np.take_along_axis(a, winner, axis=0)[0] for a in (scales, errors))
+            best, least = np.where(error < least, scale, best), np.minimum(error, least)
 
-    search(absmax, np.arange(-_OCTAVES_OF_CLIPPING, _octaves_above(quantizer.format) + 0.5, 0.5))
+    search(np.arange(-_OCTAVES_OF_CLIPPING, _octaves_above(quantizer.format) + 0.5, 0.5))
     reach = 0.5
     for step in _REFINEMENTS:
-        search(best, np.arange(-reach + step, reach, step))
+        search(np.arange(-reach + step, reach, step))
         reach = step
     return best
 
 
+def _squared_errors(rows: Scales, quantizer: Quantizer, scales: Scales) -> NDArray[np.float64]:
+    """sum (x - cast(x, scale=s))**2 of every row, for several scales of each: scales[k, row]."""
+    stacked = np.broadcast_to(rows, (len(scales), *rows.shape))
+    error = rows.astype(np.float64) - cast(stacked, quantizer, scale=scales[:, :, np.newaxis])
+    return np.asarray(np.einsum("krn,krn->kr", error, error))
+
+
 def _octaves_above(fmt: Format) -> int:
-    """How far above absmax the best scale can lie: for formats with values above 1, that many octaves."""
-    tapered = fmt.family == "posit"
-    return 1 + (max(fmt.emax, 0) if tapered else 0)
-
-
-def _squared_error(
-    x: Scales, quantizer: Quantizer, scale: Scales, total: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    error = x.astype(np.float64) - cast(x, quantizer, scale=scale)
-    return total(error * error)
+    """How far above absmax the best scale can lie."""
+    return 1 + (fmt.emax if fmt.family == "posit" else 0)
 
 
 def _as_scales(scales: NDArray[np.float64] | Scales, quantizer: Quantizer) -> Scales:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FUNCTION = "study"  # what a file is asked for when no function is named
 
 
-class ExploreError(Exception):
+class ExploreError(ValueError):
     """Something in the study, the settings or the storage that its user can put right."""
 
 

@@ -30,6 +30,7 @@ from fmtemu.explore.storage import open_storage, quiet_optuna, without_password
 from fmtemu.explore.study import ExploreError, Source, Study, load_study
 from fmtemu.explore.table import make_table
 from fmtemu.explore.worker import MODEL, Task, load_model, open_queue, work
+from fmtemu.formats import Format
 from fmtemu.plot import plot_front
 from fmtemu.scaling import METHODS
 
@@ -55,7 +56,7 @@ def run(
     *,
     weights: str | Iterable[object] = "default",
     activations: str | Iterable[object] = "default",
-    calibration: str = "absmax",
+    calibration: str = "least_squares",
     cost: str = "xilinx7",
     out: str | Path | None = None,
     storage: str | None = None,
@@ -68,9 +69,9 @@ def run(
     The options are those of ``fmtemu explore``. ``out`` is fmtemu-out/<study> by default, ``jobs``
     the number of cores; one job works in this very process. ``lease``: seconds of silence after
     which a worker is taken for dead. A run that was interrupted goes on when called again. Raises
-    ExploreError for a study, folder or storage that will not do, ValueError for unknown names.
+    ExploreError for a study, an option, a folder or a storage that will not do.
     """
-    chosen_weights, chosen_activations = as_formats(weights), as_formats(activations)
+    chosen_weights, chosen_activations = _formats("weights", weights), _formats("activations", activations)
     _check(calibration, cost, jobs)
     with quiet_optuna():
         loaded, source = load_study(study)
@@ -172,9 +173,16 @@ def _work_elsewhere(queue: Queue, task: Task, jobs: int) -> Iterator[None]:
 def _check(calibration: str, cost: str, jobs: int | None) -> None:
     for name, given, allowed in (("calibration", calibration, METHODS), ("cost", cost, COSTS)):
         if given not in allowed:
-            raise ValueError(f"unknown {name} {given!r}; allowed: {', '.join(allowed)}")
+            raise ExploreError(f"unknown {name} {given!r}; allowed: {', '.join(allowed)}")
     if jobs is not None and jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
+        raise ExploreError(f"jobs must be at least 1, got {jobs}")
+
+
+def _formats(side: str, spec: str | Iterable[object]) -> tuple[Format, ...]:
+    try:
+        return as_formats(spec)
+    except (TypeError, ValueError) as error:
+        raise ExploreError(f"{side}: {error}") from error
 
 
 def _names(formats: Iterable[object]) -> tuple[str, ...]:
