@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import namedtuple
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -16,25 +15,30 @@ from numba import int64, njit, uint32, uint64
 from fmtemu import kernels as kernels_package
 from fmtemu import random
 from fmtemu.backends.numba import loops, words
-from fmtemu.kernels.bind import layout
 from fmtemu.kernels.plan import FIELDS
 
 
 @cache
-def compiled(make: Callable[[str], Any], family: str, quick: str | None, bits: int, to_codes: bool) -> Any:
-    """The loop that ``make`` (of fmtemu.backends.numba.loops) returns, running the kernel of a
-    family, and that of ``quick`` on chunks of finite numbers."""
-    stochastic = make is loops.make_each_random
-    names = dict(_names(bits, stochastic))
+def compiled(family: str, quick: str | None, rounding: str, bits: int, to_codes: bool) -> Any:
+    """The loop over an array of ``bits`` bits that runs the kernel of a family, and on chunks
+    where it may that of the short cut ``quick``, or its own without infinities and NaN.
+
+    ``rounding`` is "stochastic", "nearest_even" or "any": see fmtemu.kernels.bind.bind.
+    """
     prefix = "encode" if to_codes else "cast"
+    stochastic = rounding == "stochastic"
+    names = dict(_names(bits, rounding if stochastic else "any", False))
     names["kernel"] = names[f"{prefix}_{family}"]
-    names["quick"] = names[f"{prefix}_{quick or family}"]
-    names["tame"] = names["word"](layout(bits)["INFINITY"] - 1 if quick else layout(bits)["MAGNITUDE"])
+    names["quick"] = _names(bits, rounding, True)[f"{prefix}_{quick or family}"]
     names["store"] = names["word" if to_codes else "from_bits"]
     names.update(count=len(FIELDS[family]), quick_count=len(FIELDS[quick or family]))
     names["Fields"] = namedtuple("Fields", FIELDS[family])
     names["QuickFields"] = namedtuple("QuickFields", FIELDS[quick or family])
-    return _compile(make(f"{prefix} {family} {quick} {bits} {stochastic} {_source_hash()}"), names)
+    if stochastic:
+        for function in (loops.fill_random, loops.quick_groups, loops.greatest):
+            names[function.__name__] = njit(FunctionType(function.__code__, names, function.__name__))
+    make = loops.make_each_random if stochastic else loops.make_each
+    return _compile(make(f"{prefix} {family} {quick} {rounding} {bits} {_source_hash()}"), names)
 
 
 @cache
@@ -50,12 +54,11 @@ def _compile(loop: Any, names: dict[str, Any]) -> Any:
 
 
 @cache
-def _names(bits: int, stochastic: bool) -> dict[str, Any]:
+def _names(bits: int, rounding: str, finite: bool) -> dict[str, Any]:
     """What the loops' code looks up."""
-    names = words.kernels(bits, stochastic=stochastic)
+    names = words.kernels(bits, rounding=rounding, finite=finite)
     names.update(int64=int64, uint32=uint32, uint64=uint64, empty=np.empty, CHUNK=loops.CHUNK)
     names["to_fixed_tuple"] = loops.to_fixed_tuple
-    names["fill_random"] = njit(FunctionType(loops.fill_random.__code__, names, "fill_random"))
     return names
 
 

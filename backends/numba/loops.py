@@ -1,8 +1,8 @@
 """Loops over flat arrays; Numba compiles each once for every kernel, with the names it needs bound in.
 
 ``kernel`` and ``quick`` are functions of (bits, random, p); ``Fields`` and ``QuickFields`` the named
-tuples of their p, of ``count`` and ``quick_count`` words; sources of magnitude bits above ``tame``
-are not for ``quick``. ``identity``, a closure's cell, tells Numba's disk cache the kernel and the
+tuples of their p, of ``count`` and ``quick_count`` words. ``values`` are both, and last the greatest
+magnitude bits that ``quick`` takes; a chunk with others is done again. ``identity``, a closure's cell, tells Numba's disk cache the kernel and the
 version of its source. Loops go by chunks and by slices, whose indices the compiler knows to be
 positive.
 """
@@ -23,6 +23,7 @@ def make_each(identity):
         identity  # noqa: B018
         p = Fields(*to_fixed_tuple(values, count))
         q = QuickFields(*to_fixed_tuple(values[count:], quick_count))
+        tame = values[count + quick_count]
         has_nan = False
         for start in range(0, x.size, CHUNK):
             source = x[start : start + CHUNK]
@@ -48,60 +49,87 @@ def make_each_random(identity):
         identity  # noqa: B018
         p = Fields(*to_fixed_tuple(values, count))
         q = QuickFields(*to_fixed_tuple(values[count:], quick_count))
-        buffer = empty(CHUNK, word)
-        lead = int64(offset & uint64(63))  # elements before the first, in its group
+        tame = values[count + quick_count]
+        random = empty(CHUNK, word)
         has_nan = False
         start = int64(0)
         while start < x.size:
-            size = min(CHUNK - lead, x.size - start)
-            fill_random(buffer, size + lead, offset + uint64(start) - uint64(lead), p.bits, key0, key1)
+            first = offset + uint64(start)
+            lead = int64(first & uint64(63))  # elements before the first, in its group
+            size = min(CHUNK, x.size - start) & ~63 if lead == 0 else 0
+            inside = size == 0  # the array begins or ends inside a group
+            if inside:
+                size = min(64 - lead, x.size - start)
             source = x[start : start + size]
             target = y[start : start + size]
-            random = buffer[lead : lead + size]
-            top = ZERO
-            for i in range(source.size):
-                bits = to_bits(source[i])
-                top = maximum(top, word(bits & MAGNITUDE))
-                target[i] = store(quick(bits, random[i], q))
-            if top > tame:
+            top = greatest(source)
+            if inside or top > tame:
+                fill_random(random, lead + size, first - uint64(lead), p.bits, key0, key1)
                 for i in range(source.size):
-                    target[i] = store(kernel(to_bits(source[i]), random[i], p))
+                    target[i] = store(kernel(to_bits(source[i]), random[lead + i], p))
+            else:
+                quick_groups(source, target, first, q, key0, key1)
             has_nan |= top > INFINITY
             start += size
-            lead = int64(0)
         return has_nan
 
     return each_random
 
 
-def fill_random(buffer, size, first, bits, key0, key1):
-    """R of the elements first .. first + size - 1, in whole groups; first is a multiple of 64."""
-    if bits <= 16:
-        shift = uint32(16 - bits)
+def quick_groups(x, y, first, q, key0, key1):
+    """y = quick(x, R) over whole groups of 64 elements, planes of 16 counters at a time."""
+    if q.bits <= 16:
+        shift = word(word(16) - q.bits)
         counter = (first >> uint64(6)) * uint64(16)
-        for start in range(0, size, 64):
+        for group in range(x.size // 64):
             high = uint32(counter >> uint64(32))  # the same for 16 counters: they start at a multiple of 16
             low = uint32(counter)
-            group = buffer[start : start + 64]
+            at = group * 64
             for j in range(16):
                 w0, w1 = threefry(key0, key1, high, uint32(low + uint32(j)))
-                group[j] = word(uint32(uint32(w0 & uint32(0xFFFF)) >> shift))
-                group[16 + j] = word(uint32(uint32(w0 >> uint32(16)) >> shift))
-                group[32 + j] = word(uint32(uint32(w1 & uint32(0xFFFF)) >> shift))
-                group[48 + j] = word(uint32(uint32(w1 >> uint32(16)) >> shift))
+                r0, r1 = word(w0 & uint32(0xFFFF)), word(uint32(w0 >> uint32(16)))
+                r2, r3 = word(w1 & uint32(0xFFFF)), word(uint32(w1 >> uint32(16)))
+                y[at + j] = store(quick(to_bits(x[at + j]), shr(r0, shift), q))
+                y[at + 16 + j] = store(quick(to_bits(x[at + 16 + j]), shr(r1, shift), q))
+                y[at + 32 + j] = store(quick(to_bits(x[at + 32 + j]), shr(r2, shift), q))
+                y[at + 48 + j] = store(quick(to_bits(x[at + 48 + j]), shr(r3, shift), q))
             counter += uint64(16)
     else:
-        shift = uint32(32 - bits)
+        shift = word(word(31) - q.bits)
         counter = (first >> uint64(5)) * uint64(16)
-        for start in range(0, size, 32):
+        for group in range(x.size // 32):
             high = uint32(counter >> uint64(32))
             low = uint32(counter)
-            group = buffer[start : start + 32]
+            at = group * 32
             for j in range(16):
                 w0, w1 = threefry(key0, key1, high, uint32(low + uint32(j)))
-                group[j] = word(uint32(w0 >> shift))
-                group[16 + j] = word(uint32(w1 >> shift))
+                r0, r1 = word(uint32(w0 >> uint32(1))), word(uint32(w1 >> uint32(1)))
+                y[at + j] = store(quick(to_bits(x[at + j]), shr(r0, shift), q))
+                y[at + 16 + j] = store(quick(to_bits(x[at + 16 + j]), shr(r1, shift), q))
             counter += uint64(16)
+
+
+def greatest(x):
+    """The greatest magnitude bits."""
+    top = ZERO
+    for i in range(x.size):
+        top = maximum(top, word(to_bits(x[i]) & MAGNITUDE))
+    return top
+
+
+def fill_random(buffer, size, first, bits, key0, key1):
+    """R of the elements first .. first + size - 1, one by one; first is a multiple of 64."""
+    for i in range(size):
+        at = first + uint64(i)
+        lane = (at >> uint64(4)) & uint64(3)
+        counter = (at >> uint64(6 if bits <= 16 else 5)) * uint64(16) + (at & uint64(15))
+        w0, w1 = threefry(key0, key1, uint32(counter >> uint64(32)), uint32(counter))
+        if bits <= 16:
+            half = uint32((w1 if lane >= uint64(2) else w0) >> uint32(16 if lane & uint64(1) else 0)) & uint32(0xFFFF)
+            buffer[i] = word(half) >> word(word(16) - bits)
+        else:
+            chosen = w1 if lane & uint64(1) else w0
+            buffer[i] = word(uint32(chosen >> uint32(1))) >> word(word(31) - bits)
 
 
 def make_lookup(identity):

@@ -12,7 +12,6 @@ import numpy as np
 from numba import config
 
 from fmtemu.backends.numba.compile import compiled
-from fmtemu.backends.numba.loops import make_each, make_each_random
 from fmtemu.kernels.plan import make_plan
 from fmtemu.quantizer import Quantizer
 
@@ -29,10 +28,12 @@ def runner(quantizer: Quantizer, bits: int, to_codes: bool) -> tuple[Loop, Any]:
     """(loop, values): loop(x, y, values) encodes or casts a flat float array of ``bits`` bits and
     returns whether it has a NaN; a stochastic one takes key and offset after them."""
     plan = make_plan(quantizer, bits, to_codes=to_codes)
-    values = np.array(plan.values + (plan.quick_values or plan.values), np.int32 if bits == 32 else np.int64)
+    words = (*plan.values, *(plan.quick_values or plan.values), plan.tame)
+    values = np.array(words, np.int32 if bits == 32 else np.int64)
     values.setflags(write=False)
-    make = make_each_random if quantizer.rounding.is_stochastic else make_each
-    return compiled(make, plan.family, plan.quick, bits, to_codes), values
+    name = quantizer.rounding.name
+    rounding = "stochastic" if quantizer.rounding.is_stochastic else name if name == "nearest_even" else "any"
+    return compiled(plan.family, plan.quick, rounding, bits, to_codes), values
 
 
 def run(

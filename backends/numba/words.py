@@ -9,7 +9,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fmtemu.kernels.bind import bind, layout
+from fmtemu.kernels.bind import bind
+from fmtemu.kernels.bits import layout
 
 
 @njit
@@ -81,6 +82,6 @@ def operations(bits: int) -> dict[str, Any]:
     }
 
 
-def kernels(bits: int, *, stochastic: bool) -> dict[str, Any]:
-    """Names to compiled kernels and operations for sources of ``bits`` bits."""
-    return bind(operations(bits), stochastic=stochastic, wrap=njit)
+def kernels(bits: int, *, rounding: str, finite: bool) -> dict[str, Any]:
+    """Names to compiled kernels and operations; see fmtemu.kernels.bind.bind."""
+    return bind(operations(bits), rounding=rounding, finite=finite, wrap=njit)

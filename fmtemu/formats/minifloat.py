@@ -55,7 +55,7 @@ class Float(Format):
             raise ValueError(f"Float: sign, exponent and mantissa must fit 64 bits, got {self.bits}")
         if self.specials == "e8m0" and (self.signed or self.mantissa_bits):
             raise ValueError("Float: specials='e8m0' is for signed=False and mantissa_bits=0")
-        if self._largest_code() < 1 or not self._magnitude(self._largest_code()):
+        if self._largest_code() < 1 or not self.magnitude(self._largest_code()):
             raise ValueError(
                 f"Float: {self.exponent_bits} exponent and {self.mantissa_bits} mantissa bits with "
                 f"specials={self.specials!r} leave no finite number but zero"
@@ -133,7 +133,8 @@ class Float(Format):
         return (code for code in super().codes() if (code & self._top) not in unused or code == nan)
 
     # -- values ------------------------------------------------------------------------------
-    def _magnitude(self, magnitude_code: int) -> Fraction:
+    def magnitude(self, magnitude_code: int) -> Fraction:
+        """The value of a magnitude code, read as a number even beyond the largest."""
         field = magnitude_code >> self.mantissa_bits
         mantissa = magnitude_code & ((1 << self.mantissa_bits) - 1)
         if field or not self.has_zero:
@@ -149,7 +150,7 @@ class Float(Format):
         negative, magnitude_code = bool(code & self._sign_bit), code & self._top
         if code == self.nan_code or magnitude_code > self._largest_code():
             return float("nan")
-        magnitude = self._magnitude(magnitude_code)
+        magnitude = self.magnitude(magnitude_code)
         if negative and not magnitude:
             return -0.0
         return -magnitude if negative else magnitude
@@ -196,14 +197,14 @@ class Float(Format):
     @property
     def smallest(self) -> Fraction:
         if self.has_zero and self.subnormals:
-            return self._magnitude(1)
+            return self.magnitude(1)
         return Fraction(2) ** self.emin
 
     @property
     def smallest_subnormal(self) -> Fraction | None:
         """The smallest positive subnormal, or None where there is none."""
         has = self.subnormals and self.mantissa_bits > 0 and self.has_zero
-        return self._magnitude(1) if has else None
+        return self.magnitude(1) if has else None
 
     @property
     def count(self) -> int:

@@ -26,3 +26,8 @@ def specials(magnitude: Any, minus: Any, result: Any, p: Any) -> Any:
     """The result where the source is an infinity or NaN."""
     result = where(magnitude == INFINITY, where(minus, p.inf_neg, p.inf_pos), result)
     return where(magnitude > INFINITY, where(minus, p.nan_neg, p.nan_pos), result)
+
+
+def no_specials(magnitude: Any, minus: Any, result: Any, p: Any) -> Any:
+    """The result where the source is known to be finite: what ``specials`` is bound to there."""
+    return result

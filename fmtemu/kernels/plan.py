@@ -15,28 +15,28 @@ from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
-from fmtemu.kernels.bind import layout
 from fmtemu.kernels.fixed import FIXED
 from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
 from fmtemu.kernels.quick import QUICK
 from fmtemu.kernels.rounding import mode_of
+from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
+from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.quantizer import Quantizer
-from fmtemu.rounding import Rounding, Stochastic
 
-FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED, "pivot": QUICK, "flat": QUICK}
-_EXPONENT_BIAS = {32: 127, 64: 1023}
+FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED, **dict.fromkeys(SHORTCUTS, QUICK)}
 #: The widest exponent for which a posit's exponent and fraction string fits the word.
 _WIDEST_ES = {32: 5, 64: 8}
 
 
 class Plan(NamedTuple):
     """A kernel's family and its fields' values (FIELDS[family]) as signed words of ``bits`` bits;
-    where fmtemu.kernels.quick serves finite sources, its family ("pivot" or "flat") and values."""
+    where a kernel of fmtemu.kernels.quick serves, its family and values."""
 
     family: str
     bits: int
     values: tuple[int, ...]
+    tame: int  # greatest magnitude bits of a source that the quick kernel takes
     quick: str | None = None
     quick_values: tuple[int, ...] = ()
 
@@ -49,14 +49,6 @@ def has_kernel(fmt: Format, bits: int) -> bool:
     if isinstance(fmt, Float):  # the word's own subnormals would need another path
         return fmt.emin >= carrier.emin + (0 if fmt.has_zero else 1)
     return not isinstance(fmt, Posit) or fmt.es <= _WIDEST_ES[bits]
-
-
-def float_bits(value: Value, bits: int) -> int:
-    """The bits of a float32 or float64, as a signed word; NaN is the canonical one, sign cleared."""
-    if value != value:
-        return layout(bits)["INFINITY"] | 1 << (layout(bits)["MANTISSA"] - 1)
-    packed = struct.pack("<f" if bits == 32 else "<d", value)
-    return int.from_bytes(packed, "little", signed=True)
 
 
 def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
@@ -72,12 +64,12 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
         raise TypeError(f"no kernel for {fmt!r}")
     mode = mode_of(quantizer.rounding, twos_complement=family == "fixed")._asdict()
     values = {**grid, **mode, **_edge(quantizer, family, bits, to_codes)}
-    plan = Plan(family, bits, _words((values[name] for name in FIELDS[family]), bits))
-    quick = _quick_family(quantizer, bits)
-    if quick is None:
+    plan = Plan(family, bits, _words((values[name] for name in FIELDS[family]), bits), layout(bits)["INFINITY"] - 1)
+    shortcut = find_shortcut(quantizer, bits, to_codes=to_codes)
+    if shortcut is None:
         return plan
-    shortcut = _quick_fields(quantizer, bits, to_codes)
-    return plan._replace(quick=quick, quick_values=_words((shortcut[name] for name in QUICK), bits))
+    fields = shortcut.fields
+    return plan._replace(quick=shortcut.family, tame=shortcut.tame, quick_values=_words((fields[name] for name in QUICK), bits))
 
 
 def _words(values: Iterable[int], bits: int) -> tuple[int, ...]:
@@ -87,7 +79,7 @@ def _words(values: Iterable[int], bits: int) -> tuple[int, ...]:
 
 def _float_grid(fmt: Float, bits: int) -> dict[str, int]:
     mantissa = layout(bits)["MANTISSA"]
-    first = fmt.emin + _EXPONENT_BIAS[bits]
+    first = fmt.emin + EXPONENT_BIAS[bits]
     return {
         "drop": mantissa - fmt.mantissa_bits,
         "first": first,
@@ -102,8 +94,8 @@ def _posit_grid(fmt: Posit, bits: int) -> dict[str, int]:
     tail = fmt.es + layout(bits)["MANTISSA"]
     return {
         "tail": tail,
-        "drop": tail - (fmt.bits - 1),
-        "zeroth": (_EXPONENT_BIAS[bits] + 1) >> fmt.es,
+        "drop": tail + 2 - (fmt.bits - 1),
+        "zeroth": (EXPONENT_BIAS[bits] + 1) >> fmt.es,
         "least": float_bits(fmt.smallest, bits),
         "most": float_bits(fmt.largest, bits),
         "mask": (1 << fmt.bits) - 1,
@@ -115,7 +107,7 @@ def _fixed_grid(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> dict[str, i
     beyond = fmt.bits - fmt.fraction  # every |x| >= 2**beyond overflows
     top = beyond > BY_NAME[f"float{bits}"].format.emax
     return {
-        "anchor": _EXPONENT_BIAS[bits] + constants["MANTISSA"] - fmt.fraction,
+        "anchor": EXPONENT_BIAS[bits] + constants["MANTISSA"] - fmt.fraction,
         "huge": constants["INFINITY"] if top else float_bits(Fraction(2) ** beyond, bits),
         "wraps": int(quantizer.outcomes.wraps),
         "unused": bits - fmt.bits,
@@ -157,49 +149,3 @@ def _edge(quantizer: Quantizer, family: str, bits: int, to_codes: bool) -> dict[
         "absolute": int(outcomes.absolute),
     }
 
-
-def _quick_family(quantizer: Quantizer, bits: int) -> str | None:
-    """The short cut that is exact for this quantizer, or None."""
-    fmt, rounding, outcomes = quantizer.format, quantizer.rounding, quantizer.outcomes
-    if not isinstance(fmt, Float) or not (fmt.signed and fmt.subnormals) or outcomes.flush_below:
-        return None
-    above, below = (fmt.value(code) for code in outcomes.overflow)
-    if above != -below or outcomes.zero != (0, fmt.join(True, 0)):
-        return None  # a NaN is not its own opposite
-    carrier = BY_NAME[f"float{bits}"].format
-    drop = carrier.precision - fmt.precision
-    stochastic = isinstance(rounding, Stochastic)
-    if isinstance(rounding, Stochastic):
-        if rounding.variant != "C" or rounding.bits > 16:
-            return None
-    elif rounding != Rounding("nearest_even"):
-        return None
-    if fmt.emin == carrier.emin:
-        few = isinstance(rounding, Stochastic) and rounding.bits < drop
-        return None if drop == 0 or few else "flat"
-    # Ties go by the significand here, and by the code in the contract: at least one mantissa bit.
-    unit_is_normal = fmt.lsb_exponent >= carrier.emin and (not stochastic or fmt.lsb_exponent > -carrier.emax + 32)
-    pivot_is_finite = fmt.emax + 1 + drop <= carrier.emax
-    return "pivot" if fmt.mantissa_bits and drop and unit_is_normal and pivot_is_finite else None
-
-
-def _quick_fields(quantizer: Quantizer, bits: int, to_codes: bool) -> dict[str, int]:
-    fmt, outcomes, rounding = quantizer.format, quantizer.outcomes, quantizer.rounding
-    assert isinstance(fmt, Float)  # by _quick_family
-    mantissa, bias = layout(bits)["MANTISSA"], _EXPONENT_BIAS[bits]
-    random_bits = rounding.bits if isinstance(rounding, Stochastic) else 0
-    drop = mantissa - fmt.mantissa_bits
-    beyond = outcomes.overflow[0]
-    return {
-        "first": (fmt.emin + bias) << mantissa,
-        "last": (fmt.emax + 1 + bias) << mantissa,
-        "lift": drop << mantissa,
-        "inverse": (2 * bias + mantissa + random_bits) << mantissa,
-        "drop": drop,
-        "bits": random_bits,
-        "spare": max(random_bits - drop, 0),
-        "largest": outcomes.limit[0] if to_codes else float_bits(fmt.largest, bits),
-        "beyond": beyond if to_codes else float_bits(fmt.value(beyond), bits),
-        "floor": -1 if fmt.has_negative_zero else 0,
-        "sign_mask": 1 << (fmt.bits - 1),
-    }

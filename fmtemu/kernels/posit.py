@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmtemu.kernels.edges import EDGE, settle
+from fmtemu.kernels.edges import EDGE, specials
 from fmtemu.kernels.rounding import MODE
 from fmtemu.kernels.words import (
     IMPLICIT,
     MAGNITUDE,
     ONE,
+    WORD_BITS,
     ZERO,
     maximum,
     minimum,
@@ -20,48 +21,44 @@ from fmtemu.kernels.words import (
     word,
 )
 
-#: tail: exponent and fraction bits of the source (es + its mantissa bits); drop: tail less the
-#: code's bits after the sign; zeroth: the biased scale of regime 0, over 2**es; least and most:
+#: tail: exponent and fraction bits of the source (es + its mantissa bits); drop: tail + 2 less
+#: the code's bits after the sign; zeroth: the biased scale of regime 0, over 2**es; least and most:
 #: magnitude bits of the smallest and largest posit; mask: the code's bits.
 POSIT = ("tail", "drop", "zeroth", "least", "most", "mask", *MODE, *EDGE)
 
 
 def posit_string(magnitude: Any, minus: Any, random: Any, p: Any) -> Any:
-    """(rounded, deep, scaled, body, regime): the bits from the regime's last (k < 0: its 1; k >= 0:
-    none) on, rounded after dropping ``deep``; the source's scale and fraction with an even bias;
-    its part below the regime.
+    """(rounded, deep, string, scaled, regime): the code's bits from the regime's end on (its 1
+    where the regime is negative), rounded after dropping ``deep`` bits, and before; the source's
+    exponent and fraction with an even bias.
     """
     clipped = minimum(maximum(magnitude, p.least), p.most)
     scaled = word(clipped + IMPLICIT)  # makes the exponent's bias a multiple of 2**es
     regime = word(shr(scaled, p.tail) - p.zeroth)
-    length = where(regime < ZERO, word(ONE - regime), word(regime + word(ONE + ONE)))
-    deep = word(length + p.drop)
+    negative = shr(regime, word(WORD_BITS - ONE))  # all ones or zero
+    deep = word(word(regime ^ negative) + p.drop)  # less the 2 + regime or 1 - regime bits of the regime
     terminator = shl(ONE, p.tail)
-    body = word(scaled & word(terminator - ONE))
-    string = where(regime < ZERO, word(body | terminator), body)
-    return round_shift(string, deep, where(minus, ONE, ZERO), random, p), deep, scaled, body, regime
+    string = word(word(scaled & word(terminator - ONE)) | word(terminator & negative))
+    return round_shift(string, deep, where(minus, ONE, ZERO), random, p), deep, string, scaled, regime
 
 
 def cast_posit(x: Any, random: Any, p: Any) -> Any:
     """Bits of the rounded value from the bits of the source."""
     magnitude = word(x & MAGNITUDE)
     minus = x < ZERO
-    rounded, deep, scaled, body, regime = posit_string(magnitude, minus, random, p)
-    rounded = word(rounded | p.jam)
-    below = word(shl(rounded, deep) - where(regime < ZERO, shl(ONE, p.tail), ZERO))
-    value = word(word(word(scaled - body) + below) - IMPLICIT)
-    value = minimum(maximum(value, p.least), p.most)
-    value = word(value | where(minus, p.sign_mask, ZERO))
-    return settle(magnitude, minus, ONE, value, p)
+    rounded, deep, string, scaled, regime = posit_string(magnitude, minus, random, p)
+    value = word(word(shl(word(rounded | p.jam), deep) - string) + word(scaled - IMPLICIT))
+    value = word(minimum(maximum(value, p.least), p.most) | word(x & ~MAGNITUDE))
+    return specials(magnitude, minus, where(magnitude == ZERO, ZERO, value), p)
 
 
 def encode_posit(x: Any, random: Any, p: Any) -> Any:
     """The raw code from the bits of the source."""
     magnitude = word(x & MAGNITUDE)
     minus = x < ZERO
-    rounded, deep, scaled, body, regime = posit_string(magnitude, minus, random, p)
-    ones = word(shl(ONE, word(maximum(regime, ZERO) + ONE)) - ONE)
+    rounded, deep, string, scaled, regime = posit_string(magnitude, minus, random, p)
+    ones = word(shl(ONE, maximum(word(regime + ONE), ZERO)) - ONE)
     ones = shl(ones, maximum(word(word(ONE + p.tail) - deep), ZERO))
-    code = word(rounded + where(regime < ZERO, ZERO, ones))
-    code = minimum(word(code | p.jam), p.limit_pos)
-    return settle(magnitude, minus, code, word(where(minus, word(ZERO - code), code) & p.mask), p)
+    code = minimum(word(word(rounded + ones) | p.jam), p.limit_pos)
+    code = word(where(minus, word(ZERO - code), code) & p.mask)
+    return specials(magnitude, minus, where(magnitude == ZERO, ZERO, code), p)

@@ -1,8 +1,7 @@
 """Short cuts for floats with infinity-free sources: float arithmetic, or a constant shift, rounds.
 
-They give what the kernels of fmtemu.kernels.minifloat give, for signed formats with subnormals,
-symmetric edges, and the roundings nearest_even and stochastic (variant C), where `eligible` in
-fmtemu.kernels.plan says so; sources with an infinity or NaN go through those kernels.
+They give what the kernels of fmtemu.kernels.minifloat give, for the quantizers and sources that
+fmtemu.kernels.shortcut finds them exact for; all others go through those kernels.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from fmtemu.kernels.words import (
     INFINITY,
     MAGNITUDE,
     ONE,
-    TWO_MANTISSA,
     ZERO,
     from_bits,
     maximum,
@@ -28,79 +26,103 @@ from fmtemu.kernels.words import (
     word,
 )
 
-#: first, last: exponents (in place) of the format's first binade and of the one past its largest;
-#: lift: what makes an exponent that of the pivot; inverse: less a pivot, the bits of 2**bits /
-#: unit; drop: source mantissa bits below the format's; spare: random bits beyond them; largest,
-#: beyond: greatest finite value or code, and what lies above; floor: -1, or 0 where there is no -0.
-QUICK = ("first", "last", "lift", "inverse", "drop", "bits", "spare", "largest", "beyond", "floor", "sign_mask")
+#: first: the exponent, in place, of the format's first binade; cap: magnitude bits of the largest
+#: value, or of the first beyond it where overflow does not saturate; lift: what makes an exponent
+#: that of the pivot, fine_lift of a pivot 2**bits finer; drop: source mantissa bits below the
+#: format's; bits: of a random integer; largest, beyond: greatest value or code, and what
+#: overflow gives; zero: float bits of -0, or of +0 where there is no -0; floor: -1, or 0 there.
+QUICK = (
+    "first", "cap", "lift", "fine_lift", "drop", "bits", "largest", "beyond", "zero", "floor", "sign_mask", "mask",
+)  # fmt: skip
 Quick = namedtuple("Quick", QUICK)
 
 
 # -- the pivot: |x| + 2**k - 2**k rounds at the last place of 2**k ----------------------------------
 
 
-def nearest_units(magnitude: Any, pivot: Any, random: Any, p: Any) -> Any:
+def nearest_units(magnitude: Any, exponent: Any, random: Any, p: Any) -> Any:
     """The magnitude in units of the pivot's last place, ties to even."""
+    pivot = word(exponent + p.lift)
     return word(to_bits(from_bits(magnitude) + from_bits(pivot)) - pivot)
 
 
-def stochastic_units(magnitude: Any, pivot: Any, random: Any, p: Any) -> Any:
-    """The magnitude in units of the pivot's last place, up where k + random >= 2**bits."""
-    units = word(to_bits(from_bits(magnitude) + from_bits(pivot)) - pivot)
-    above = from_bits(word(pivot + units)) - from_bits(pivot) > from_bits(magnitude)
-    units = word(units - where(above, ONE, ZERO))
-    rest = from_bits(magnitude) - (from_bits(word(pivot + units)) - from_bits(pivot))
-    position = rest * from_bits(word(p.inverse - pivot))
-    k = word(to_bits(position + from_bits(TWO_MANTISSA)) - TWO_MANTISSA)
-    return word(units + shr(word(k + random), p.bits))
+def stochastic_units(magnitude: Any, exponent: Any, random: Any, p: Any) -> Any:
+    """The magnitude in units of the pivot's last place, up where k + random >= 2**bits: a finer
+    pivot gives units * 2**bits + k, ties to even, and the sum carries."""
+    pivot = word(exponent + p.fine_lift)
+    fine = word(to_bits(from_bits(magnitude) + from_bits(pivot)) - pivot)
+    return shr(word(fine + random), p.bits)
+
+
+def pivot_value(x: Any, random: Any, p: Any) -> Any:
+    """Bits of the rounded magnitude, capped."""
+    magnitude = minimum(word(x & MAGNITUDE), p.cap)
+    exponent = maximum(word(magnitude & INFINITY), p.first)
+    units = round_units(magnitude, exponent, random, p)
+    pivot = word(exponent + p.lift)
+    return to_bits(from_bits(word(pivot + units)) - from_bits(pivot))
+
+
+def pivot_code(x: Any, random: Any, p: Any) -> Any:
+    """The magnitude code, capped."""
+    magnitude = minimum(word(x & MAGNITUDE), p.cap)
+    exponent = maximum(word(magnitude & INFINITY), p.first)
+    units = round_units(magnitude, exponent, random, p)
+    return word(units + shr(word(exponent - p.first), p.drop))
+
+
+def signed_value(x: Any, value: Any, p: Any) -> Any:
+    """A magnitude with the sign of x; -0 becomes +0 where p.zero is +0."""
+    signed = word(value | word(x & ~MAGNITUDE))
+    return to_bits(from_bits(signed) + from_bits(p.zero))
+
+
+def signed_code(x: Any, code: Any, p: Any) -> Any:
+    """A magnitude code with the sign of x; -0 becomes +0 where p.floor is 0."""
+    return word(code | where((x < ZERO) & (code > p.floor), p.sign_mask, ZERO))
+
+
+def cast_saturating(x: Any, random: Any, p: Any) -> Any:
+    """Bits of the rounded value from the bits of a finite source; overflow gives the largest."""
+    return signed_value(x, pivot_value(x, random, p), p)
+
+
+def encode_saturating(x: Any, random: Any, p: Any) -> Any:
+    """The raw code from the bits of a finite source; overflow gives the largest."""
+    return signed_code(x, pivot_code(x, random, p), p)
 
 
 def cast_pivot(x: Any, random: Any, p: Any) -> Any:
     """Bits of the rounded value from the bits of a finite source."""
-    magnitude = word(x & MAGNITUDE)
-    exponent = minimum(maximum(word(magnitude & INFINITY), p.first), p.last)
-    pivot = word(exponent + p.lift)
-    units = round_units(magnitude, pivot, random, p)
-    value = to_bits(from_bits(word(pivot + units)) - from_bits(pivot))
-    value = where(value > p.largest, p.beyond, value)
-    return word(value | where(value > p.floor, word(x ^ magnitude), ZERO))
+    value = pivot_value(x, random, p)
+    return signed_value(x, where(value > p.largest, p.beyond, value), p)
 
 
 def encode_pivot(x: Any, random: Any, p: Any) -> Any:
     """The raw code from the bits of a finite source."""
-    magnitude = word(x & MAGNITUDE)
-    exponent = minimum(maximum(word(magnitude & INFINITY), p.first), p.last)
-    units = round_units(magnitude, word(exponent + p.lift), random, p)
-    code = word(units + shr(word(exponent - p.first), p.drop))
-    code = where(code > p.largest, p.beyond, code)
-    return word(code | where((x < ZERO) & (code > p.floor), p.sign_mask, ZERO))
+    code = pivot_code(x, random, p)
+    return signed_code(x, where(code > p.largest, p.beyond, code), p)
 
 
 # -- the source's own exponent range: the same shift for all numbers --------------------------------
 
 
-def nearest_flat(magnitude: Any, random: Any, p: Any) -> Any:
-    """The magnitude without its ``drop`` low bits, ties to even."""
-    last = word(shr(magnitude, p.drop) & ONE)
+def nearest_flat(x: Any, random: Any, p: Any) -> Any:
+    """What to add before the low bits are cut off: ties to even."""
     below_half = word(shl(ONE, word(p.drop - ONE)) - ONE)
-    return shr(word(word(magnitude + below_half) + last), p.drop)
+    return word(below_half + word(shr(x, p.drop) & ONE))
 
 
-def stochastic_flat(magnitude: Any, random: Any, p: Any) -> Any:
-    """The magnitude without its ``drop`` low bits, up where they and the random bits carry."""
-    return shr(word(magnitude + shr(random, p.spare)), p.drop)
+def stochastic_flat(x: Any, random: Any, p: Any) -> Any:
+    """What to add before the low bits are cut off: ``drop`` random bits."""
+    return random
 
 
 def cast_flat(x: Any, random: Any, p: Any) -> Any:
-    """Bits of the rounded value from the bits of a finite source."""
-    magnitude = word(x & MAGNITUDE)
-    value = shl(round_flat(magnitude, random, p), p.drop)
-    value = where(value > p.largest, p.beyond, value)
-    return word(value | where(value > p.floor, word(x ^ magnitude), ZERO))
+    """Bits of the rounded value from the bits of a source at most the largest value."""
+    return word(word(x + round_flat(x, random, p)) & p.mask)
 
 
 def encode_flat(x: Any, random: Any, p: Any) -> Any:
-    """The raw code from the bits of a finite source."""
-    code = round_flat(word(x & MAGNITUDE), random, p)
-    code = where(code > p.largest, p.beyond, code)
-    return word(code | where((x < ZERO) & (code > p.floor), p.sign_mask, ZERO))
+    """The raw code from the bits of a source at most the largest value."""
+    return word(shr(word(x + round_flat(x, random, p)), p.drop) & p.mask)

@@ -54,6 +54,14 @@ def deterministic(significand: Any, deep: Any, negative: Any, random: Any, p: An
     return shr(word(significand + increment), drop)
 
 
+def nearest_even(significand: Any, deep: Any, negative: Any, random: Any, p: Any) -> Any:
+    """What ``deterministic`` gives for nearest_even, in fewer steps."""
+    drop = minimum(deep, DEEPEST)
+    below = word(shl(ONE, drop) - ONE)
+    last = word(shr(significand, drop) & word(below & ONE))
+    return shr(word(significand + word(shr(below, ONE) + last)), drop)
+
+
 def stochastic(significand: Any, deep: Any, negative: Any, random: Any, p: Any) -> Any:
     """significand / 2**deep, up with probability k / 2**bits: when k + random >= 2**bits.
 

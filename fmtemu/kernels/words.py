@@ -21,8 +21,6 @@ WORD_BITS = np.int32(32)
 #: The largest shift for which a significand below 2**shift and its rounding increment fit a word.
 DEEPEST = np.int32(30)
 ZERO, ONE = np.int32(0), np.int32(1)
-#: The bits of 2**MANTISSA, above which floats are integers.
-TWO_MANTISSA = np.int32((127 + 23) << 23)
 
 
 def word(x: Any) -> Any:

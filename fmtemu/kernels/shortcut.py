@@ -1,0 +1,83 @@
+"""Which quantizers and sources a kernel of fmtemu.kernels.quick is exact for, and its fields."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fmtemu.formats.catalog import BY_NAME
+from fmtemu.formats.minifloat import Float
+from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
+from fmtemu.quantizer import Quantizer
+from fmtemu.rounding import Rounding, Stochastic
+
+SHORTCUTS = ("saturating", "pivot", "flat")
+
+
+class Shortcut(NamedTuple):
+    """A kernel family of fmtemu.kernels.quick, the greatest magnitude bits it takes, its fields."""
+
+    family: str
+    tame: int
+    fields: dict[str, int]
+
+
+def find_shortcut(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Shortcut | None:
+    """The short cut that is exact for sources of ``bits`` bits, or None."""
+    fmt, rounding = quantizer.format, quantizer.rounding
+    if not isinstance(fmt, Float) or not _is_symmetric(quantizer, fmt):
+        return None
+    random_bits = 0
+    if isinstance(rounding, Stochastic):
+        random_bits = rounding.bits
+        if rounding.variant != "C" or random_bits > 16:
+            return None
+    elif rounding != Rounding("nearest_even"):
+        return None
+    carrier = BY_NAME[f"float{bits}"].format
+    drop = carrier.precision - fmt.precision
+    largest = float_bits(fmt.largest, bits)
+    fields = _fields(quantizer, fmt, bits, to_codes)
+    if fmt.emin == carrier.emin:
+        if drop == 0 or not fmt.has_negative_zero or 0 < random_bits < drop:
+            return None
+        return Shortcut("flat", largest, fields | {"bits": drop})
+    # Ties go by the significand here, and by the code in the contract: one mantissa bit at least.
+    # Units must be normal numbers, and so must pivots; a significand and k share one mantissa.
+    units = fmt.mantissa_bits > 0 and fmt.lsb_exponent >= carrier.emin and fmt.emax + 1 + drop <= carrier.emax
+    if not units or (random_bits and fmt.precision + random_bits >= carrier.precision):
+        return None
+    finite = layout(bits)["INFINITY"] - 1
+    saturates = fmt.value(quantizer.outcomes.overflow[0]) == fmt.largest
+    return Shortcut("saturating" if saturates else "pivot", finite, fields)
+
+
+def _is_symmetric(quantizer: Quantizer, fmt: Float) -> bool:
+    """Whether the format has the plain layout, and its edges treat both signs alike."""
+    outcomes = quantizer.outcomes
+    above, below = (fmt.value(code) for code in outcomes.overflow)  # a NaN is not its own opposite
+    plain = fmt.signed and fmt.subnormals and not outcomes.flush_below
+    return plain and above == -below and outcomes.zero == (0, fmt.join(True, 0))
+
+
+def _fields(quantizer: Quantizer, fmt: Float, bits: int, to_codes: bool) -> dict[str, int]:
+    outcomes, rounding = quantizer.outcomes, quantizer.rounding
+    mantissa, bias = layout(bits)["MANTISSA"], EXPONENT_BIAS[bits]
+    random_bits = rounding.bits if isinstance(rounding, Stochastic) else 0
+    drop = mantissa - fmt.mantissa_bits
+    beyond = outcomes.overflow[0]
+    cap = fmt.largest if fmt.value(beyond) == fmt.largest else fmt.magnitude(outcomes.limit[0] + 1)
+    cap = min(cap, BY_NAME[f"float{bits}"].format.largest)  # flat kernels take nothing that overflows
+    return {
+        "first": (fmt.emin + bias) << mantissa,
+        "cap": float_bits(cap, bits),
+        "lift": drop << mantissa,
+        "fine_lift": (drop - random_bits) << mantissa,
+        "drop": drop,
+        "bits": random_bits,
+        "largest": outcomes.limit[0] if to_codes else float_bits(fmt.largest, bits),
+        "beyond": beyond if to_codes else float_bits(fmt.value(beyond), bits),
+        "zero": float_bits(-0.0 if fmt.has_negative_zero else 0.0, bits),
+        "floor": -1 if fmt.has_negative_zero else 0,
+        "sign_mask": 1 << (fmt.bits - 1),
+        "mask": (1 << fmt.bits) - 1 if to_codes else -(1 << drop),
+    }
