@@ -53,7 +53,7 @@ def explore(
         Path | None,
         typer.Option(
             help="Folder for results.csv, front.png, the trained model and the Optuna study. "
-            "[default: fmtemu-out/<name of STUDY>]",
+            "By default fmtemu-out/<name of STUDY>.",
             show_default=False,
         ),
     ] = None,
@@ -67,15 +67,16 @@ def explore(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Worker processes. [default: one per core]", show_default=False)
+        int | None, typer.Option(help="Worker processes; by default one per core.", show_default=False)
     ] = None,
 ) -> None:
     """Find the number formats that give your model the best score for its cost.
 
-    Quantizes the weights (one scale per output channel) and the inputs (one scale per tensor) of every
-    Linear and Conv layer with every pair of formats, scores the model, and prints the Pareto front:
-    the pairs that nothing beats in both score and cost. Interrupt it whenever you like: the same
-    command goes on where it stopped.
+    Quantizes the weights (a scale per output channel) and the inputs (a scale
+    per tensor) of every Linear and Conv layer with every pair of formats,
+    scores the model, and prints the Pareto front: the pairs that nothing beats
+    in both score and cost. Interrupt it whenever you like: the same command
+    goes on where it stopped.
     """
     try:
         _run_and_print(study, weights, activations, calibration, cost, out, storage, jobs)
