@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -33,15 +34,14 @@ def cast(
 
     x is a NumPy array, a torch CPU tensor or a float; the result is of the same kind, shape and
     dtype, or of ``dtype`` (needed for integers). ``q`` is a Quantizer or what as_quantizer takes;
-    rounding, edges and overflow replace its fields. With ``scale`` (positive, broadcast against
-    x) the result is scale * Q(x / scale). A stochastic rounding takes element i's random bits from
+    rounding, edges and overflow replace its fields. With ``scale`` (positive float32, broadcast
+    against x) the result is scale * Q(x / scale). A stochastic rounding takes element i's random bits from
     (seed, stream, offset + i). ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
-    options = {"scale": scale, "seed": seed, "stream": stream, "offset": offset, "dtype": dtype, "out": out}
     if isinstance(x, float):
-        return _backend(x).cast(_scalar(x), quantizer, **options)[()]
-    return _backend(x).cast(x, quantizer, **options)
+        return _backend(x).cast(np.asarray(x), quantizer, scale, seed, stream, offset, dtype, out)[()]
+    return _backend(x).cast(x, quantizer, scale, seed, stream, offset, dtype, out)
 
 
 def encode(
@@ -62,42 +62,41 @@ def encode(
     say what it becomes, as in encode(x, "int8 | nan=zero").
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
-    options = {"seed": seed, "stream": stream, "offset": offset, "out": out}
     if isinstance(x, float):
-        return _backend(x).encode(_scalar(x), quantizer, **options)[()]
-    return _backend(x).encode(x, quantizer, **options)
+        return _backend(x).encode(np.asarray(x), quantizer, seed, stream, offset, out)[()]
+    return _backend(x).encode(x, quantizer, seed, stream, offset, out)
 
 
 def decode(codes: Any, fmt: object, *, dtype: Any = None, out: Any = None) -> Any:
     """The values of an array of raw codes: of ``dtype``, by default float32, or float64 where that
     does not hold the format. Every NaN code gives the one quiet NaN with its sign cleared."""
     chosen = fmt.format if isinstance(fmt, Quantizer) else as_format(fmt)
-    return _backend(codes).decode(codes, chosen, dtype=dtype, out=out)
+    return _backend(codes).decode(codes, chosen, dtype, out)
+
+
+_plain = lru_cache(maxsize=4096)(as_quantizer)  # saves half of a small cast's time
 
 
 def _quantizer(
     q: object, rounding: Rounding | str | None, edges: Edges | str | None, overflow: str | None
 ) -> Quantizer:
-    if type(q) is Quantizer and rounding is None and edges is None and overflow is None:
-        return q
+    if rounding is None and edges is None and overflow is None:
+        return q if type(q) is Quantizer else _plain(q) if type(q) is str else as_quantizer(q)
     return as_quantizer(q, rounding=rounding, edges=edges, overflow=overflow)
 
 
 def _backend(x: Any) -> Any:
     """The backend module for this kind of array."""
     if isinstance(x, (np.ndarray, float)):
-        return _load("numba.arrays")
+        return _load("fmtemu.backends.numba.arrays")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
-        return _load("torch.tensors")
+        return _load("fmtemu.backends.torch.tensors")
     kind = f"{type(x).__module__}.{type(x).__qualname__}"
     advice = "use numpy.asarray(x)" if hasattr(x, "__array__") or isinstance(x, (list, tuple)) else "use an array"
     raise TypeError(f"x must be a NumPy array, a torch CPU tensor or a float, got {kind}; {advice}")
 
 
+@lru_cache(maxsize=8)
 def _load(name: str) -> Any:
-    return sys.modules.get(f"fmtemu.backends.{name}") or import_module(f"fmtemu.backends.{name}")
-
-
-def _scalar(x: float) -> Any:
-    return np.asarray(x)
+    return import_module(name)

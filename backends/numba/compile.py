@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numba import int64, njit, uint32, uint64
+from numba import int64, njit, types, uint32, uint64
 
 from fmtemu import kernels as kernels_package
 from fmtemu import random
@@ -19,18 +19,19 @@ from fmtemu.kernels.plan import FIELDS
 
 
 @cache
-def compiled(family: str, quick: str | None, rounding: str, bits: int, to_codes: bool) -> Any:
+def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: str | None) -> Any:
     """The loop over an array of ``bits`` bits that runs the kernel of a family, and on chunks
     where it may that of the short cut ``quick``, or its own without infinities and NaN.
 
-    ``rounding`` is "stochastic", "nearest_even" or "any": see fmtemu.kernels.bind.bind.
+    ``rounding`` is "stochastic", "nearest_even" or "any": see fmtemu.kernels.bind.bind; ``codes``
+    the dtype of the codes, or None for values.
     """
-    prefix = "encode" if to_codes else "cast"
+    prefix = "encode" if codes else "cast"
     stochastic = rounding == "stochastic"
     names = dict(_names(bits, rounding if stochastic else "any", False))
     names["kernel"] = names[f"{prefix}_{family}"]
     names["quick"] = _names(bits, rounding, True)[f"{prefix}_{quick or family}"]
-    names["store"] = names["word" if to_codes else "from_bits"]
+    names["store"] = names["word" if codes else "from_bits"]
     names.update(count=len(FIELDS[family]), quick_count=len(FIELDS[quick or family]))
     names["Fields"] = namedtuple("Fields", FIELDS[family])
     names["QuickFields"] = namedtuple("QuickFields", FIELDS[quick or family])
@@ -38,19 +39,26 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, to_codes:
         for function in (loops.fill_random, loops.quick_groups, loops.greatest):
             names[function.__name__] = njit(FunctionType(function.__code__, names, function.__name__))
     make = loops.make_each_random if stochastic else loops.make_each
-    return _compile(make(f"{prefix} {family} {quick} {rounding} {bits} {_source_hash()}"), names)
+    loop = _bound(make(f"{prefix} {family} {quick} {rounding} {bits} {_source_hash()}"), names)
+    # One signature for read-only and writeable sources.
+    real, word = (types.float32, types.int32) if bits == 32 else (types.float64, types.int64)
+    target = getattr(types, codes) if codes else real
+    arguments = [types.Array(real, 1, "C", readonly=True), target[::1], word[::1]]
+    if stochastic:
+        arguments += [types.uint32, types.uint32, types.uint64]
+    return njit(types.boolean(*arguments), cache=True, nogil=True)(loop)
 
 
 @cache
 def compiled_lookup() -> Any:
     """The loop of a table lookup, for any dtypes of codes and values."""
-    return _compile(loops.make_lookup(_source_hash()), {"range": range})
+    return njit(cache=True, nogil=True)(_bound(loops.make_lookup(_source_hash()), {"range": range}))
 
 
-def _compile(loop: Any, names: dict[str, Any]) -> Any:
+def _bound(loop: Any, names: dict[str, Any]) -> Any:
+    """The loop with its names looked up in ``names``."""
     names["__name__"] = loops.__name__
-    bound = FunctionType(loop.__code__, names, loop.__name__, closure=loop.__closure__)
-    return njit(cache=True, nogil=True)(bound)
+    return FunctionType(loop.__code__, names, loop.__name__, closure=loop.__closure__)
 
 
 @cache

@@ -2,9 +2,9 @@
 
 ``kernel`` and ``quick`` are functions of (bits, random, p); ``Fields`` and ``QuickFields`` the named
 tuples of their p, of ``count`` and ``quick_count`` words. ``values`` are both, and last the greatest
-magnitude bits that ``quick`` takes; a chunk with others is done again. ``identity``, a closure's cell, tells Numba's disk cache the kernel and the
-version of its source. Loops go by chunks and by slices, whose indices the compiler knows to be
-positive.
+magnitude bits that ``quick`` takes; a chunk with others is done again. ``identity``, a closure's
+cell, tells Numba's disk cache the kernel and the version of its source. Loops go by chunks and by
+slices, whose indices the compiler knows to be positive.
 """
 # mypy: ignore-errors
 

@@ -56,11 +56,22 @@ def _bitcast(source: Any, target: Any, llvm_type: Any) -> Any:
 
 
 _shl, _shr = _shift("shl"), _shift("ashr")
-_int32, _int64 = types.int32, types.int64
+_INT, _LONG, _FLOAT, _DOUBLE = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
+#: Word, float, and the casts of bits from and to floats, by bits of the source.
 _TYPES = {
-    32: (np.int32, np.float32, _bitcast(types.float32, _int32, ir.IntType(32)), _bitcast(_int32, types.float32, ir.FloatType())),
-    64: (np.int64, np.float64, _bitcast(types.float64, _int64, ir.IntType(64)), _bitcast(_int64, types.float64, ir.DoubleType())),
-}  # fmt: skip
+    32: (
+        np.int32,
+        np.float32,
+        _bitcast(types.float32, types.int32, _INT),
+        _bitcast(types.int32, types.float32, _FLOAT),
+    ),
+    64: (
+        np.int64,
+        np.float64,
+        _bitcast(types.float64, types.int64, _LONG),
+        _bitcast(types.int64, types.float64, _DOUBLE),
+    ),
+}
 
 
 def operations(bits: int) -> dict[str, Any]:
@@ -78,7 +89,6 @@ def operations(bits: int) -> dict[str, Any]:
         "to_float": real,
         "to_bits": to_bits,
         "from_bits": from_bits,
-        "real": real,
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from fmtemu.backends.numba import arrays
+from fmtemu.backends.numba.routes import check_carrier, code_dtype
 from fmtemu.formats import Format
 from fmtemu.quantizer import Quantizer
 
@@ -15,9 +16,7 @@ from fmtemu.quantizer import Quantizer
 _SHARED = {torch.float16: np.float16, torch.float32: np.float32, torch.float64: np.float64}
 
 
-def cast(
-    x: Any, quantizer: Quantizer, *, scale: Any, seed: Any, stream: Any, offset: int, dtype: Any, out: Any
-) -> Any:
+def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offset: int, dtype: Any, out: Any) -> Any:
     """See fmtemu.cast; dtype is a torch dtype."""
     if dtype is not None and not isinstance(dtype, torch.dtype):
         raise TypeError(f"cast: dtype of a tensor must be a torch dtype, got {dtype!r}")
@@ -26,35 +25,34 @@ def cast(
         _check_out(out, x.shape, wanted)
     if isinstance(scale, torch.Tensor):
         scale = _array(scale, "scale")
-    options = {"scale": scale, "seed": seed, "stream": stream, "offset": offset}
     if wanted is None or wanted in _SHARED:
         target = None if out is None else out.numpy()
-        values = arrays.cast(_array(x, "x"), quantizer, dtype=_SHARED.get(wanted), out=target, **options)
+        values = arrays.cast(_array(x, "x"), quantizer, scale, seed, stream, offset, _SHARED.get(wanted), target)
         return torch.from_numpy(np.asarray(values)) if out is None else out
     # NumPy's name for a dtype that only ml_dtypes gives it; the values are exact in it and in float32.
-    arrays.check_carrier(quantizer.format, wanted)
-    values = arrays.cast(_array(x, "x"), quantizer, dtype=np.float32, out=None, **options)
+    check_carrier(quantizer.format, wanted)
+    values = arrays.cast(_array(x, "x"), quantizer, scale, seed, stream, offset, np.float32, None)
     result = torch.from_numpy(np.asarray(values)).to(wanted)
     return result if out is None else out.copy_(result)
 
 
-def encode(x: Any, quantizer: Quantizer, *, seed: Any, stream: Any, offset: int, out: Any) -> Any:
+def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, out: Any) -> Any:
     """See fmtemu.encode."""
     if out is not None:
-        _check_out(out, x.shape, getattr(torch, arrays.code_dtype(quantizer.format).name))
+        _check_out(out, x.shape, getattr(torch, code_dtype(quantizer.format).name))
     target = None if out is None else out.numpy()
-    codes = arrays.encode(_array(x, "x"), quantizer, seed=seed, stream=stream, offset=offset, out=target)
+    codes = arrays.encode(_array(x, "x"), quantizer, seed, stream, offset, target)
     return torch.from_numpy(codes) if out is None else out
 
 
-def decode(codes: Any, fmt: Format, *, dtype: Any, out: Any) -> Any:
+def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
     """See fmtemu.decode; dtype is a torch dtype."""
     if dtype is not None and dtype not in _SHARED:
         raise TypeError(f"decode: dtype of a tensor must be one of {', '.join(map(str, _SHARED))}, got {dtype!r}")
     if out is not None:
         _check_out(out, codes.shape, dtype or out.dtype)
     target = None if out is None else out.numpy()
-    values = arrays.decode(_array(codes, "codes"), fmt, dtype=_SHARED.get(dtype), out=target)
+    values = arrays.decode(_array(codes, "codes"), fmt, _SHARED.get(dtype), target)
     return torch.from_numpy(values) if out is None else out
 
 

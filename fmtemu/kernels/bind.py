@@ -20,7 +20,7 @@ _SHARED = (
 )  # fmt: skip
 
 #: What the kernels' rounding names stand for.
-_ROUNDINGS = {
+_ROUNDINGS: dict[str, dict[str, Any]] = {
     "any": {"round_shift": rounding.deterministic},
     "nearest_even": {
         "round_shift": rounding.nearest_even,

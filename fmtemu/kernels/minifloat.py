@@ -53,7 +53,7 @@ def cast_float(x: Any, random: Any, p: Any) -> Any:
     source = word(x & MAGNITUDE)
     minus = word(x & word(p.absolute - ONE)) < ZERO
     magnitude = maximum(source, p.floor)
-    code, deep, base, below = float_code(magnitude, minus, random, p)
+    code, deep, base, _ = float_code(magnitude, minus, random, p)
     value = word(shl(code, minimum(deep, word(MANTISSA + ONE))) + base)
     value = where(deep > word(MANTISSA + ONE), p.smallest, value)
     value = word(value | where(minus, p.sign_mask, ZERO))
@@ -65,6 +65,6 @@ def encode_float(x: Any, random: Any, p: Any) -> Any:
     source = word(x & MAGNITUDE)
     minus = word(x & word(p.absolute - ONE)) < ZERO
     magnitude = maximum(source, p.floor)
-    code, deep, base, below = float_code(magnitude, minus, random, p)
+    code, _, _, below = float_code(magnitude, minus, random, p)
     code = where(below, shl(code, p.gap), code)
     return settle(source, minus, code, word(code | where(minus, p.sign_mask, ZERO)), p)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from fmtemu.formats import Format
-from fmtemu.formats.base import Value
 from fmtemu.formats.carrier import fits
 from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
+from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.kernels.fixed import FIXED
 from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
 from fmtemu.kernels.quick import QUICK
 from fmtemu.kernels.rounding import mode_of
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
-from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.quantizer import Quantizer
 
 FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED, **dict.fromkeys(SHORTCUTS, QUICK)}
@@ -69,7 +67,9 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
     if shortcut is None:
         return plan
     fields = shortcut.fields
-    return plan._replace(quick=shortcut.family, tame=shortcut.tame, quick_values=_words((fields[name] for name in QUICK), bits))
+    return plan._replace(
+        quick=shortcut.family, tame=shortcut.tame, quick_values=_words((fields[name] for name in QUICK), bits)
+    )
 
 
 def _words(values: Iterable[int], bits: int) -> tuple[int, ...]:
@@ -148,4 +148,3 @@ def _edge(quantizer: Quantizer, family: str, bits: int, to_codes: bool) -> dict[
         "sign_mask": sign if fmt.has_negative else 0,
         "absolute": int(outcomes.absolute),
     }
-

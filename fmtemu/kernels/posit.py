@@ -46,7 +46,7 @@ def cast_posit(x: Any, random: Any, p: Any) -> Any:
     """Bits of the rounded value from the bits of the source."""
     magnitude = word(x & MAGNITUDE)
     minus = x < ZERO
-    rounded, deep, string, scaled, regime = posit_string(magnitude, minus, random, p)
+    rounded, deep, string, scaled, _ = posit_string(magnitude, minus, random, p)
     value = word(word(shl(word(rounded | p.jam), deep) - string) + word(scaled - IMPLICIT))
     value = word(minimum(maximum(value, p.least), p.most) | word(x & ~MAGNITUDE))
     return specials(magnitude, minus, where(magnitude == ZERO, ZERO, value), p)
@@ -56,7 +56,7 @@ def encode_posit(x: Any, random: Any, p: Any) -> Any:
     """The raw code from the bits of the source."""
     magnitude = word(x & MAGNITUDE)
     minus = x < ZERO
-    rounded, deep, string, scaled, regime = posit_string(magnitude, minus, random, p)
+    rounded, deep, _, _, regime = posit_string(magnitude, minus, random, p)
     ones = word(shl(ONE, maximum(word(regime + ONE), ZERO)) - ONE)
     ones = shl(ones, maximum(word(word(ONE + p.tail) - deep), ZERO))
     code = minimum(word(word(rounded + ones) | p.jam), p.limit_pos)

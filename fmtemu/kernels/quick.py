@@ -6,7 +6,6 @@ fmtemu.kernels.shortcut finds them exact for; all others go through those kernel
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 from fmtemu.kernels.words import (
@@ -34,7 +33,6 @@ from fmtemu.kernels.words import (
 QUICK = (
     "first", "cap", "lift", "fine_lift", "drop", "bits", "largest", "beyond", "zero", "floor", "sign_mask", "mask",
 )  # fmt: skip
-Quick = namedtuple("Quick", QUICK)
 
 
 # -- the pivot: |x| + 2**k - 2**k rounds at the last place of 2**k ----------------------------------

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
-from typing import Any
+from typing import Any, NamedTuple
 
 from fmtemu.kernels.words import DEEPEST, ONE, WORD_BITS, ZERO, maximum, minimum, shl, shr, where, word
 from fmtemu.rounding import Rounding, Stochastic
 
-#: A rounding as numbers, so that one compiled kernel serves all modes.
-#: bit = (last kept bit & parity) ^ (negative & sign) ^ constant says, for a tie of the nearest
-#: modes (half = -1, step = 1) or for any inexact number of the others (half = 0, step = -1),
-#: whether the magnitude goes up; jam is or-ed into the truncated code.
-#: Stochastic: bits of the random integer, and masks that choose the variant.
-MODE = ("parity", "sign", "constant", "half", "step", "jam", "bits", "rounds", "evens", "equal")
-Mode = namedtuple("Mode", MODE)
+
+class Mode(NamedTuple):
+    """A rounding as numbers, so that one compiled kernel serves all modes.
+
+    bit = (last kept bit & parity) ^ (negative & sign) ^ constant says, for a tie of the nearest
+    modes (half = -1, step = 1) or for any inexact number of the others (half = 0, step = -1),
+    whether the magnitude goes up; jam is or-ed into the truncated code. Stochastic: the bits of
+    the random integer, and masks that choose the variant.
+    """
+
+    parity: int
+    sign: int
+    constant: int
+    half: int
+    step: int
+    jam: int
+    bits: int
+    rounds: int
+    evens: int
+    equal: int
+
+
+#: The part of every kernel's parameters that is its rounding.
+MODE = Mode._fields
 
 _NEAREST, _DIRECTED = (-1, 1), (0, -1)
 _MODES = {

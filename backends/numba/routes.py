@@ -1,0 +1,121 @@
+"""Which loop takes an array of a dtype, and what it gives: everything that is decided once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fmtemu.backends.numba.compile import compiled
+from fmtemu.formats import Format, as_format
+from fmtemu.formats.carrier import fits, smallest_carrier
+from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.parse import dtype_name
+from fmtemu.kernels.plan import has_kernel, make_plan
+from fmtemu.quantizer import Quantizer
+
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
+
+class Route(NamedTuple):
+    """How arrays of one dtype become another's.
+
+    ``loop(x, y, values)`` reads ``source`` and writes ``target``, with key and offset as further
+    arguments where the rounding is stochastic, and returns whether x has a NaN; ``is_direct``:
+    the given dtype is ``source`` and the wanted one ``target``, so that nothing is converted.
+    """
+
+    loop: Any
+    values: Any
+    source: np.dtype[Any]
+    target: np.dtype[Any]
+    result: np.dtype[Any]
+    is_direct: bool
+    is_stochastic: bool
+
+
+@lru_cache(maxsize=4096)
+def cast_route(quantizer: Quantizer, given: np.dtype[Any], wanted: Any) -> Route:
+    """The route of a cast from dtype ``given`` to dtype ``wanted`` (None: the same)."""
+    source = _source_dtype(quantizer.format, given)
+    if wanted is None and given.kind in "iub":
+        raise TypeError(
+            f"cast: x is {given}, which holds no fractions: give dtype={smallest_carrier(quantizer.format)} "
+            "for the values, or use encode for the codes"
+        )
+    result = given if wanted is None else np.dtype(wanted)
+    check_carrier(quantizer.format, result)
+    return _route(quantizer, given, source, source, result.newbyteorder("="))
+
+
+@lru_cache(maxsize=4096)
+def encode_route(quantizer: Quantizer, given: np.dtype[Any]) -> Route:
+    """The route from dtype ``given`` to codes."""
+    codes = code_dtype(quantizer.format)
+    return _route(quantizer, given, _source_dtype(quantizer.format, given), codes, codes)
+
+
+def _route(
+    quantizer: Quantizer, given: np.dtype[Any], source: np.dtype[Any], target: np.dtype[Any], result: np.dtype[Any]
+) -> Route:
+    bits, to_codes = 8 * source.itemsize, target.kind == "u"
+    plan = make_plan(quantizer, bits, to_codes=to_codes)
+    words = (*plan.values, *(plan.quick_values or plan.values), plan.tame)
+    values = np.array(words, np.int32 if bits == 32 else np.int64)
+    stochastic, name = quantizer.rounding.is_stochastic, quantizer.rounding.name
+    rounding = "stochastic" if stochastic else name if name == "nearest_even" else "any"
+    loop = compiled(plan.family, plan.quick, rounding, bits, target.name if to_codes else None)
+    return Route(loop, values, source, target, result, source == given and target == result, stochastic)
+
+
+def _source_dtype(fmt: Format, given: np.dtype[Any]) -> np.dtype[Any]:
+    """The float dtype whose kernel takes a source of dtype ``given``."""
+    number = number_format(given)
+    if number is None or given.kind == "b":
+        raise TypeError(
+            f"x must hold floating-point numbers of at most float64, or integers, got {given}"
+            + ("; cast its real and imaginary parts" if given.kind == "c" else "")
+        )
+    if fits(number, as_format("float32")) and has_kernel(fmt, 32):
+        return FLOAT32
+    if has_kernel(fmt, 64):
+        return FLOAT64
+    raise ValueError(f"{fmt} is wider than float64 holds: no array carries it; use fmtemu.exact, one number at a time")
+
+
+@lru_cache(maxsize=4096)
+def decode_dtype(fmt: Format, wanted: Any) -> np.dtype[Any]:
+    """The dtype of decoded values: ``wanted``, or float32 or float64 as the format needs."""
+    enough = smallest_carrier(fmt)
+    if enough is None:
+        raise ValueError(f"decode: {fmt} is wider than float64 holds; use fmtemu.exact.decode, one code at a time")
+    if wanted is None:
+        return np.dtype("float32" if enough == "float16" else enough)
+    result = np.dtype(wanted)
+    check_carrier(fmt, result)
+    return result
+
+
+def check_carrier(fmt: Format, dtype: Any) -> None:
+    """Raise unless values of ``dtype`` (of NumPy or torch) hold every value of ``fmt`` exactly."""
+    carrier = number_format(dtype)
+    if carrier is None or isinstance(carrier, FixedPoint):
+        raise TypeError(f"dtype must be a floating-point dtype, got {dtype_name(dtype)}")
+    if not fits(fmt, carrier):
+        enough = smallest_carrier(fmt)
+        raise ValueError(f"{dtype_name(dtype)} does not hold all values of {fmt}: give dtype={enough}")
+
+
+@lru_cache(maxsize=256)
+def code_dtype(fmt: Format) -> np.dtype[Any]:
+    """The smallest unsigned dtype that holds a format's codes."""
+    return np.dtype(next(f"u{size}" for size in (1, 2, 4, 8) if 8 * size >= fmt.bits))
+
+
+def number_format(dtype: Any) -> Format | None:
+    """The format of a dtype of numbers, or None."""
+    try:
+        return as_format(dtype)
+    except (TypeError, ValueError):
+        return None

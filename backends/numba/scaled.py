@@ -1,0 +1,64 @@
+"""Casts on a scaled grid: scale * Q(x / scale), rounded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fmtemu.backends.numba.routes import check_carrier, number_format
+from fmtemu.formats import as_format
+from fmtemu.formats.carrier import fits
+from fmtemu.quantizer import Quantizer
+from fmtemu.rounding import Stochastic
+
+#: Significant bits up to which a decision boundary is seen exactly: x and scale have at most 24
+#: each, so x / scale and a boundary of b bits that differ do so by a relative 2**-(24 + b) at
+#: least, and their float64 roundings, off by 2**-53, stay on the same sides.
+_BOUNDARY_BITS = 28
+
+
+def cast_scaled(
+    cast: Callable[..., Any],
+    x: Any,
+    quantizer: Quantizer,
+    scale: Any,
+    seed: Any,
+    stream: Any,
+    offset: int,
+    dtype: Any,
+    out: Any,
+) -> Any:
+    """The values scale * Q(x / scale), through ``cast`` on the float64 quotient; see fmtemu.cast."""
+    fmt, source, float32 = quantizer.format, number_format(x.dtype), as_format("float32")
+    if source is None or not fits(source, float32):
+        raise TypeError(
+            f"cast: with scale=, x must be exact in float32 to be rounded once, got {x.dtype}; cast x to float32 first"
+        )
+    random_bits = quantizer.rounding.bits if isinstance(quantizer.rounding, Stochastic) else 1
+    if fmt.precision + random_bits > _BOUNDARY_BITS or not fits(fmt, float32):
+        raise ValueError(
+            f"cast: with scale=, {quantizer} cannot be rounded once: its precision and random bits "
+            f"must be at most {_BOUNDARY_BITS} together, and float32 hold the format"
+        )
+    scale = _check_scale(scale)
+    try:
+        quotient = x.astype(np.float64) / np.broadcast_to(scale, x.shape)
+    except ValueError as error:
+        raise ValueError(f"cast: scale of shape {scale.shape} does not broadcast to x's shape {x.shape}") from error
+    result = np.dtype(x.dtype if dtype is None else dtype)
+    check_carrier(fmt, result)
+    on_grid = Quantizer(fmt, quantizer.rounding, quantizer.edges)
+    values = cast(quotient, on_grid, None, seed, stream, offset, None, None) * scale  # exact: at most 48 bits
+    return cast(values, Quantizer(result), None, None, (), 0, result, out)
+
+
+def _check_scale(scale: Any) -> Any:
+    """The scale as a float32 array; a Python number is rounded to it."""
+    scale = np.float32(scale) if isinstance(scale, (int, float)) else np.asarray(scale)
+    if scale.dtype.kind != "f" or scale.dtype.itemsize > 4:
+        raise TypeError(f"cast: scale must be float32, float16 or a Python number, got {scale.dtype}")
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        raise ValueError("cast: scale must be positive and finite")
+    return scale.astype(np.float64)
