@@ -28,10 +28,10 @@ from boundaries import (
     signalling_nans,
     stochastic_points,
 )
-from fmtemu.backends.numba.run import run
 
 import fmtemu as fe
 from fmtemu import Edges, Format, Quantizer, Rounding, Stochastic, exact
+from fmtemu.backends.numba.run import run
 from fmtemu.kernels.bind import bind, layout
 from fmtemu.kernels.plan import FIELDS, has_kernel, make_plan
 from fmtemu.random import random_bits
