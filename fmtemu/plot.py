@@ -78,7 +78,7 @@ def plot_front(
     axes.set_axisbelow(True)
     axes.annotate(
         f"float32: {float32_score:.4g}", (0.006, float32_score), xycoords=("axes fraction", "data"),
-        xytext=(0, 3), textcoords="offset points", fontsize=_LABEL_POINTS + 1,
+        xytext=(0, 3), textcoords="offset points", fontsize=_LABEL_POINTS + 1, in_layout=False,
     )  # fmt: skip
     if len(scored):
         axes.legend(loc="lower right", title="Pareto front of", framealpha=1, handlelength=4)
@@ -105,7 +105,7 @@ def _choose_view(axes: Axes, scored: pd.DataFrame, whole: pd.DataFrame, cost: st
     if not len(whole):
         return
     # The cheapest formats often score like guessing; the upper half of the front is what one looks for.
-    floor = whole["score"].quantile(0.1)
+    floor = min(whole["score"].quantile(0.1), float32_score)
     ceiling = max(whole["score"].max(), float32_score)
     span = max(ceiling - floor, 1e-6 * max(abs(ceiling), 1.0))
     axes.set_ylim(floor - 0.12 * span, ceiling + 0.12 * span)

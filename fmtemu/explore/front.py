@@ -18,5 +18,5 @@ def pareto_front(table: pd.DataFrame, cost: str) -> pd.DataFrame:
     ranked = scored.assign(_other=scored["family"] != "integer", _row=range(len(scored))).sort_values(
         [cost, "score", "_other", "_row"], ascending=[True, False, True, True]
     )
-    best_below = ranked["score"].cummax().shift(fill_value=float("-inf"))
+    best_below = ranked["score"].astype("float64").cummax().shift(fill_value=float("-inf"))
     return ranked[ranked["score"] > best_below].drop(columns=["_other", "_row"])
