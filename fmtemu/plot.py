@@ -73,7 +73,11 @@ def plot_front(
     _choose_view(axes, scored, whole, cost, float32_score)
     axes.set_xlabel(cost_label)
     axes.set_ylabel("score")
-    axes.set_title(title or f"Score against cost: {len(scored)} configurations, {len(whole)} on the front", loc="left")
+    below = int((whole["score"] < axes.get_ylim()[0]).sum())
+    counted = f"{len(scored)} configurations, {len(whole)} on the front" + (
+        f", {below} below the picture" * bool(below)
+    )
+    axes.set_title(title or f"Score against cost: {counted}", loc="left")
     axes.grid(which="both", color="#e6e6e6", lw=0.6)
     axes.set_axisbelow(True)
     axes.annotate(
@@ -104,9 +108,10 @@ def _choose_view(axes: Axes, scored: pd.DataFrame, whole: pd.DataFrame, cost: st
     """Show the region where the front decides: above its lowest point, and not far past its costliest."""
     if not len(whole):
         return
-    # The cheapest formats often score like guessing; the upper half of the front is what one looks for.
-    floor = min(whole["score"].quantile(0.1), float32_score)
+    # The cheapest formats may score like guessing; a few such must not press the rest into a line.
     ceiling = max(whole["score"].max(), float32_score)
+    lowest, usual = (min(whole["score"].quantile(q), float32_score) for q in (0, 0.2))
+    floor = lowest if ceiling - lowest <= 4 * (ceiling - usual) else usual
     span = max(ceiling - floor, 1e-6 * max(abs(ceiling), 1.0))
     axes.set_ylim(floor - 0.12 * span, ceiling + 0.12 * span)
     right = scored[scored["score"] >= floor][cost].quantile(0.98)
