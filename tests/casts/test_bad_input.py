@@ -1,0 +1,213 @@
+"""Bad input is an error of the right type that names what was given and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fmtemu as fe
+from fmtemu import Edges, Fixed, Float, Int, Posit, Quantizer, Rounding, Stochastic
+
+X = np.float32([1.3, -2.7])
+
+
+def decode_one(x: object, q: object) -> object:
+    return fe.decode(np.uint8([1]), q)
+
+
+@pytest.mark.parametrize("verb", [fe.cast, fe.encode, decode_one], ids=["cast", "encode", "decode"])
+@pytest.mark.parametrize(
+    ("q", "error", "message"),
+    [
+        ("e4m3fnn", ValueError, "unknown format 'e4m3fnn'.*e4m3fn"),
+        ("bfloat61", ValueError, "unknown format.*bfloat16"),
+        ("", ValueError, "unknown format ''"),
+        ("q3.4", ValueError, "ambiguous.*q4.4"),
+        ("int1", ValueError, r"bits must be 2\.\.64, got 1"),
+        ("posit<1,0>", ValueError, r"bits must be 2\.\.64, got 1"),
+        ("float<4,3,foo>", ValueError, "unknown option 'foo'.*ieee"),
+        (3, TypeError, "got 3"),
+        (None, TypeError, "None"),
+        (np.dtype("M8[s]"), TypeError, "dtype; got"),
+    ],
+    ids=str,
+)
+def test_unknown_formats(verb: Any, q: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        verb(X, q)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Float(0, 0, bias=0), ValueError, "no finite number"),
+        (lambda: Float(0, 3), ValueError, "bias"),
+        (lambda: Float(1, 0), ValueError, "no finite number"),
+        (lambda: Float(8, 60), ValueError, "64 bits, got 69"),
+        (lambda: Float(4, -1), ValueError, r"mantissa_bits must be 0\.\.63, got -1"),
+        (lambda: Float(4, 3, specials="foo"), ValueError, "ieee, fn.*'foo'"),
+        (lambda: Float(8, 1, specials="e8m0"), ValueError, "e8m0"),
+        (lambda: Float(4.0, 3), TypeError, "exponent_bits.*4.0"),
+        (lambda: Int(1), ValueError, r"bits must be 2\.\.64, got 1"),
+        (lambda: Int(65), ValueError, "got 65"),
+        (lambda: Int(8, signed=False, symmetric=True), ValueError, "symmetric"),
+        (lambda: Fixed(1, 0), ValueError, r"2\.\.64.*got 1 \+ 0"),
+        (lambda: Posit(8, 17), ValueError, r"es must be 0\.\.16, got 17"),
+        (lambda: Posit(True, 1), TypeError, "bits.*True"),
+    ],
+)
+def test_impossible_formats(make: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize("spec", ["float<15,48>", "int64", "uint64", "posit<8,10>", "posit<64,3>", "fixed<0,2000>"])
+def test_formats_wider_than_arrays(spec: str) -> None:
+    """fixed<0,2000> has too many bits anyway."""
+    with pytest.raises(ValueError, match="64"):
+        fe.cast(X.astype(np.float64), spec)
+    with pytest.raises(ValueError, match="64"):
+        fe.encode(X.astype(np.float64), spec)
+
+
+@pytest.mark.parametrize(
+    ("rounding", "error", "message"),
+    [
+        ("rne", ValueError, "unknown rounding 'rne': did you mean nearest_even"),
+        ("floor", ValueError, "toward_negative"),
+        ("nearest_evn", ValueError, "nearest_even"),
+        ("foo", ValueError, "allowed: nearest_even.*stochastic"),
+        ("stochastic(31)", ValueError, r"1\.\.30, got 31"),
+        ("stochastic(0)", ValueError, r"1\.\.30, got 0"),
+        ("stochastic(8,D)", ValueError, r"stochastic\(8,D\)"),
+        ("stochastic_equal(8,A)", ValueError, "no variant"),
+        (3, TypeError, "got 3"),
+    ],
+    ids=str,
+)
+def test_unknown_roundings(rounding: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        fe.cast(X, "e4m3fn", rounding=rounding)
+
+
+def test_roundings_made_by_hand() -> None:
+    with pytest.raises(ValueError, match="unknown rounding 'stochastic'"):
+        Rounding("stochastic")
+    with pytest.raises(ValueError, match=r"A, B, C, equal, got 'D'"):
+        Stochastic(8, "D")
+    with pytest.raises(TypeError, match=r"bits must be an integer, got 8\.0"):
+        Stochastic(8.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"overflow": "clip"}, ValueError, "overflow must be one of format, saturate.*'clip'"),
+        ({"overflow": 3}, ValueError, "overflow must be one of.*3"),
+        ({"edges": "mldtypes"}, ValueError, "unknown edges 'mldtypes': did you mean ml_dtypes"),
+        ({"edges": "foo"}, ValueError, "profiles: ml_dtypes, torch, jax, p3109, hls; overflow: saturate"),
+        ({"edges": 3}, TypeError, "Edges, a profile or an overflow option, got 3"),
+    ],
+    ids=str,
+)
+def test_unknown_edges(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        fe.cast(X, "e4m3fn", **options)
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("infinity", "foo"),
+        ("nan", "foo"),
+        ("zero", "x"),
+        ("subnormals", "keep"),
+        ("negative_zero", "no"),
+        ("nan", (1, 2, 3)),
+        ("nan", -1),
+    ],
+)
+def test_unknown_edge_options(field: str, given: Any) -> None:
+    with pytest.raises(ValueError, match=f"Edges: {field} must be"):
+        Edges(**{field: given})
+
+
+#: Options that a format cannot honour, and what the error says of it.
+IMPOSSIBLE = (
+    ("e4m3fn", "overflow", "infinity", "no infinity"),
+    ("e4m3fn", "overflow", "ieee", "no infinity"),
+    ("int8", "overflow", "infinity", "no infinity"),
+    ("int8", "overflow", "nan", "no NaN"),
+    ("e2m1fn", "overflow", "nan", "no NaN"),
+    ("posit8", "overflow", "nan", "posit saturates"),
+    ("posit8", "overflow", "infinity", "no infinity"),
+    ("e4m3fn", "overflow", "wrap", "integers and fixed point"),
+    ("posit8", "overflow", "sat_sym", "integers and fixed point"),
+    ("e5m2", "overflow", "sat_zero", "integers and fixed point"),
+    ("int4sym", "overflow", "wrap", "symmetric"),
+    ("e4m3fn", "infinity", "infinity", "no infinity"),
+    ("int8", "infinity", "nan", "no NaN"),
+    ("e8m0fnu", "infinity", "zero", "no zero"),
+    ("int8", "nan", "nan", "no NaN"),
+    ("e4m3fnuz", "nan", "signed", "no sign"),
+    ("posit8", "nan", "signed", "no sign"),
+    ("e8m0fnu", "nan", "zero", "no zero"),
+    ("e4m3fn", "nan", 256, "8 bits"),
+    ("int4", "nan", (1, 16), "4 bits"),
+    ("e4m3fn", "zero", "smallest", "has a zero"),
+    ("int8", "zero", "nan", "has a zero"),
+    ("int8", "subnormals", "flush", "floating point"),
+    ("posit8", "subnormals", "flush", "floating point"),
+    ("e8m0fnu", "subnormals", "flush", "floating point"),
+    ("e8m0fnu", "negative_zero", "positive", "no zero"),
+    ("int8", "unsigned_negative", "zero", "unsigned"),
+    ("e4m3fn", "unsigned_negative", "nan", "unsigned"),
+    ("uint8", "unsigned_negative", "nan", "no NaN"),
+    ("e8m0fnu", "unsigned_negative", "zero", "no zero"),
+)
+
+
+@pytest.mark.parametrize(("spec", "field", "option", "why"), IMPOSSIBLE)
+def test_edges_that_a_format_cannot_honour(spec: str, field: str, option: Any, why: str) -> None:
+    """Refused when the Quantizer is made, and in each verb; the error names format, field and reason."""
+    edges = Edges(**{field: option})
+    given = str(option).replace("(", r"\(").replace(")", r"\)")
+    message = f"{field}='?{given}'? is impossible for {spec}: .*{why}"
+    for make in (lambda: Quantizer(spec, edges=edges), lambda: fe.cast(X, spec, edges=edges)):
+        with pytest.raises(ValueError, match=message):
+            make()
+
+
+def test_profiles_that_a_format_cannot_honour() -> None:
+    with pytest.raises(ValueError, match=r"hls.*fixed-point and integer formats, not e4m3fn"):
+        Quantizer("e4m3fn", edges="hls")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("e4m3fn | bar", "'bar' is no rounding, edges profile.*overflow option.*edge field"),
+        ("e4m3fn | overflow=bar", "overflow must be one of"),
+        ("e4m3fn | foo=bar", "'foo=bar' is no"),
+        ("e4m3fn | via=foo", "unknown format 'foo'"),
+        ("e4m3fn | via=int8", "via must be a floating-point format, got int8"),
+        ("e4m3fn |", "'' is no rounding"),
+        ("foo | saturate", "unknown format 'foo'"),
+    ],
+)
+def test_bad_quantizer_strings(spec: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fe.as_quantizer(spec)
+
+
+@pytest.mark.parametrize("q", [["e4m3fn"], {}, np.ones(3)], ids=str)
+def test_no_quantizers(q: Any) -> None:
+    with pytest.raises(TypeError, match="format"):
+        fe.cast(X, q)
+
+
+def test_decode_takes_no_quantizer_string() -> None:
+    with pytest.raises(ValueError, match="unknown format"):
+        fe.decode(np.uint8([1]), "e4m3fn | saturate")
