@@ -341,7 +341,7 @@ def test_version():
 
 def test_help_names_every_command():
     out = run("--help")
-    assert all(f"│ {command} " in out for command in ("show", "table", "list", "explain"))
+    assert all(f"│ {command} " in out for command in ("show", "table", "list", "explain", "explore"))
 
 
 def test_missing_typer_says_what_to_install(monkeypatch):

@@ -14,6 +14,7 @@ from fmtemu.cli.listing import list_formats
 from fmtemu.cli.number import parse_number
 from fmtemu.cli.show import show as print_facts
 from fmtemu.cli.table import table as print_table
+from fmtemu.explore.command import explore
 from fmtemu.formats import as_format
 from fmtemu.quantizer import as_quantizer
 
@@ -126,3 +127,6 @@ def explain(
         x = parse_number(number)
         quantizer = as_quantizer(format, rounding=rounding, overflow=overflow, edges=edges)
     print_explanation(number, x, quantizer, _console())
+
+
+app.command()(explore)

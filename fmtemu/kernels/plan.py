@@ -17,12 +17,11 @@ from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.kernels.fixed import FIXED
 from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
-from fmtemu.kernels.quick import QUICK
 from fmtemu.kernels.rounding import mode_of
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
 from fmtemu.quantizer import Quantizer
 
-FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED, **dict.fromkeys(SHORTCUTS, QUICK)}
+FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED, **SHORTCUTS}
 #: The widest exponent for which a posit's exponent and fraction string fits the word.
 _WIDEST_ES = {32: 5, 64: 8}
 
@@ -66,10 +65,8 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
     shortcut = find_shortcut(quantizer, bits, to_codes=to_codes)
     if shortcut is None:
         return plan
-    fields = shortcut.fields
-    return plan._replace(
-        quick=shortcut.family, tame=shortcut.tame, quick_values=_words((fields[name] for name in QUICK), bits)
-    )
+    words = _words((shortcut.fields[name] for name in FIELDS[shortcut.family]), bits)
+    return plan._replace(quick=shortcut.family, tame=shortcut.tame, quick_values=words)
 
 
 def _words(values: Iterable[int], bits: int) -> tuple[int, ...]:

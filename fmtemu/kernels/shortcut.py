@@ -1,20 +1,25 @@
-"""Which quantizers and sources a kernel of fmtemu.kernels.quick is exact for, and its fields."""
+"""Which quantizers and sources the kernels of fmtemu.kernels.quick and even are exact for."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import NamedTuple
 
 from fmtemu.formats.catalog import BY_NAME
+from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
+from fmtemu.kernels.even import EVEN
+from fmtemu.kernels.quick import QUICK
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Rounding, Stochastic
 
-SHORTCUTS = ("saturating", "pivot", "flat")
+#: The fields of every short cut's kernels.
+SHORTCUTS = {"saturating": QUICK, "pivot": QUICK, "flat": QUICK, "even": EVEN}
 
 
 class Shortcut(NamedTuple):
-    """A kernel family of fmtemu.kernels.quick, the greatest magnitude bits it takes, its fields."""
+    """A kernel family of SHORTCUTS, the greatest magnitude bits of a source it takes, its fields."""
 
     family: str
     tame: int
@@ -23,8 +28,36 @@ class Shortcut(NamedTuple):
 
 def find_shortcut(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Shortcut | None:
     """The short cut that is exact for sources of ``bits`` bits, or None."""
-    fmt, rounding = quantizer.format, quantizer.rounding
-    if not isinstance(fmt, Float) or not _is_symmetric(quantizer, fmt):
+    if isinstance(quantizer.format, Float):
+        return _float_shortcut(quantizer, quantizer.format, bits, to_codes)
+    if isinstance(quantizer.format, FixedPoint):
+        return _even_shortcut(quantizer, quantizer.format, bits)
+    return None
+
+
+def _even_shortcut(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> Shortcut | None:
+    outcomes = quantizer.outcomes
+    highest, lowest = outcomes.limit[0], max(outcomes.limit[1], 0)
+    saturates = outcomes.overflow == (fmt.join(False, highest), fmt.join(True, lowest))
+    plain = saturates and not outcomes.wraps and not outcomes.absolute
+    if quantizer.rounding != Rounding("nearest_even") or not plain:
+        return None
+    carrier = BY_NAME[f"float{bits}"].format
+    mantissa, step = carrier.precision - 1, Fraction(2) ** -fmt.fraction
+    if fmt.bits >= mantissa or not carrier.emin <= -fmt.fraction < carrier.emax - mantissa:
+        return None
+    fields = {
+        "lowest": float_bits(-lowest * step, bits),
+        "highest": float_bits(highest * step, bits),
+        "pivot": float_bits(3 * step * 2 ** (mantissa - 1), bits),
+        "mask": (1 << fmt.bits) - 1,
+    }
+    return Shortcut("even", layout(bits)["INFINITY"] - 1, fields)
+
+
+def _float_shortcut(quantizer: Quantizer, fmt: Float, bits: int, to_codes: bool) -> Shortcut | None:
+    rounding = quantizer.rounding
+    if not _is_symmetric(quantizer, fmt):
         return None
     random_bits = 0
     if isinstance(rounding, Stochastic):

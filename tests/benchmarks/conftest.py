@@ -1,0 +1,32 @@
+"""One thread everywhere, and a table of every time as a ratio to a copy of the same array, at the end."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from typing import Any
+
+os.environ["NUMBA_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    session = terminalreporter.config._benchmarksession
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for benchmark in session.benchmarks:
+        if benchmark.stats.rounds and benchmark.group:
+            groups[benchmark.group].append(benchmark)
+    for group, benchmarks in groups.items():
+        copies = [b for b in benchmarks if b.extra_info.get("is_copy")]
+        if not copies:
+            continue
+        copy = copies[0].stats
+        size = copies[0].extra_info["size"]
+        terminalreporter.section(f"{group}: a copy takes {copy.median * 1e6:.1f} us")
+        for b in benchmarks:
+            name = b.extra_info["what"]
+            ratio, best = b.stats.median / copy.median, b.stats.min / copy.min
+            terminalreporter.write_line(
+                f"{name:44} {ratio:7.2f} x copy (best {best:6.2f})  {b.stats.min / size * 1e9:8.3f} ns/element"
+            )
