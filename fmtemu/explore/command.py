@@ -130,7 +130,7 @@ def print_front(found: Exploration) -> None:
         numbers = [f"{row['score']:.4g}", f"{row['drop']:+.3g}", *(f"{row[name]:.4g}" for name in COSTS)]
         table.add_row(*(escape(str(row[name])) for name in ("weights", "activations", "family")), *numbers)
     console.print(table)
-    failed = int(found.table["error"].notna().sum())
-    if failed:
-        console.print(f"{failed} configurations failed; results.csv says why")
+    errors = found.table["error"].dropna()
+    if len(errors):
+        console.print(f"{len(errors)} configurations failed (see results.csv), the first with {escape(errors.iloc[0])}")
     console.print(f"Wrote {found.out / 'results.csv'} and {found.out / 'front.png'}", soft_wrap=True)
