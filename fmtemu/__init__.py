@@ -9,6 +9,7 @@ from fmtemu.formats import Fixed, Float, Format, Int, Posit, as_format
 from fmtemu.hardware import cost
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding, Stochastic, as_rounding
+from fmtemu.scaling import find_scale
 
 __version__ = "0.1.0"
 
@@ -29,4 +30,5 @@ __all__ = [
     "cost",
     "decode",
     "encode",
+    "find_scale",
 ]
