@@ -62,6 +62,10 @@ class Format(ABC):
     def limits(self) -> tuple[int, int]:
         """The largest magnitude codes of a (positive, negative) number; -1 where there is none."""
 
+    @abstractmethod
+    def spelling(self) -> str:
+        """The format spelt out, as ``as_format`` reads it back."""
+
     @property
     @abstractmethod
     def precision(self) -> int:
@@ -158,9 +162,8 @@ class Format(ABC):
         return Fraction(self.value(code))
 
     def __str__(self) -> str:
-        from fmtemu.formats.parse import format_name
-
-        return format_name(self)
+        """The shortest name or spelling that ``as_format`` reads back."""
+        return CATALOG_NAMES.get(self) or self.spelling()
 
     def __repr__(self) -> str:
         """The shortest constructor call that makes this format."""
@@ -175,3 +178,7 @@ class Format(ABC):
 
     def _default(self, name: str, default: object) -> object:
         return default
+
+
+#: Format -> its name in the catalog, which enters them.
+CATALOG_NAMES: dict[Format, str] = {}

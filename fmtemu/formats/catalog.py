@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fmtemu.formats.base import Format
+from fmtemu.formats.base import CATALOG_NAMES, Format
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import Float
@@ -99,5 +99,4 @@ ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS
 #: Name or alias -> entry.
 BY_NAME = {name: entry for entry in ENTRIES for name in (entry.name, *entry.aliases)}
 
-#: Format -> its catalog name.
-NAME_OF = {entry.format: entry.name for entry in reversed(ENTRIES)}
+CATALOG_NAMES.update((entry.format, entry.name) for entry in reversed(ENTRIES))

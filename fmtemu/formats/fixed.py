@@ -85,3 +85,6 @@ class Fixed(FixedPoint):
     @property
     def twos_complement(self) -> bool:
         return self.signed
+
+    def spelling(self) -> str:
+        return f"{'' if self.signed else 'u'}fixed<{self.int_bits},{self.frac_bits}>"

@@ -43,3 +43,6 @@ class Int(FixedPoint):
     def codes(self) -> Iterator[int]:
         unused = 1 << (self.bits - 1) if self.symmetric else -1
         return (code for code in super().codes() if code != unused)
+
+    def spelling(self) -> str:
+        return f"{'' if self.signed else 'u'}int{self.bits}{'sym' if self.symmetric else ''}"

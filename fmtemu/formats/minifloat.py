@@ -175,6 +175,19 @@ class Float(Format):
             return magnitude_code | self._sign_bit
         return magnitude_code
 
+    def spelling(self) -> str:
+        options = []
+        if not self.exponent_bits or self.bias != self._default_bias():
+            options.append(f"bias={self.bias}")
+        if not self.subnormals:
+            options.append("nosubnormals")
+        if not self.signed:
+            options.append("unsigned")
+        # Names like e3m2fn of fewer than 8 bits are OCP's, which have no NaN.
+        if not options and not (self.specials == "fn" and self.bits < 8):
+            return f"e{self.exponent_bits}m{self.mantissa_bits}{'' if self.specials == 'ieee' else self.specials}"
+        return f"float<{','.join([str(self.exponent_bits), str(self.mantissa_bits), self.specials, *options])}>"
+
     # -- facts -------------------------------------------------------------------------------
     @property
     def precision(self) -> int:

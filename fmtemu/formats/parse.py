@@ -1,4 +1,4 @@
-"""Formats from what people type or hold: names, spec strings, dtypes; and back to names."""
+"""Formats from what people type or hold: names, spec strings, dtypes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import re
 
 from fmtemu.formats.base import Format
-from fmtemu.formats.catalog import BY_NAME, NAME_OF
+from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import SPECIALS, Float
@@ -44,36 +44,6 @@ def dtype_name(dtype: object) -> str:
         return np.dtype(dtype).name  # type: ignore[call-overload, no-any-return]
     except TypeError:
         return ""
-
-
-def format_name(fmt: Format) -> str:
-    """The shortest name or spec string that ``as_format`` reads back as ``fmt``."""
-    if fmt in NAME_OF:
-        return NAME_OF[fmt]
-    if isinstance(fmt, Int):
-        name = f"{'' if fmt.signed else 'u'}int{fmt.bits}"
-        return f"{name}sym" if fmt.symmetric else name
-    if isinstance(fmt, Fixed):
-        return f"{'' if fmt.signed else 'u'}fixed<{fmt.int_bits},{fmt.frac_bits}>"
-    if isinstance(fmt, Posit):
-        return f"posit<{fmt.bits},{fmt.es}>"
-    if isinstance(fmt, Float):
-        return _float_name(fmt)
-    return repr(fmt)
-
-
-def _float_name(fmt: Float) -> str:
-    short = f"e{fmt.exponent_bits}m{fmt.mantissa_bits}{'' if fmt.specials == 'ieee' else fmt.specials}"
-    if short not in BY_NAME and fmt.exponent_bits and fmt == _short_float(short):
-        return short
-    options = [str(fmt.exponent_bits), str(fmt.mantissa_bits), fmt.specials]
-    if fmt.bias != fmt._default("bias", None):
-        options.append(f"bias={fmt.bias}")
-    if not fmt.subnormals:
-        options.append("nosubnormals")
-    if not fmt.signed:
-        options.append("unsigned")
-    return f"float<{','.join(options)}>"
 
 
 _INT = re.compile(r"(u?)int(\d+)(sym)?")

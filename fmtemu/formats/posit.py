@@ -73,6 +73,9 @@ class Posit(Format):
     def join(self, negative: bool, magnitude_code: int) -> int:
         return -magnitude_code & ((1 << self.bits) - 1) if negative else magnitude_code
 
+    def spelling(self) -> str:
+        return f"posit<{self.bits},{self.es}>"
+
     @property
     def precision(self) -> int:
         return max(self.bits - 2 - self.es, 1)
