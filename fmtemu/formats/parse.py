@@ -12,15 +12,15 @@ from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import SPECIALS, Float
 from fmtemu.formats.posit import Posit
 
-_SPEC = "posit<16,1>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none"
+_SPEC = "posit<16,1>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none, binary8p3se"
 
 
 def as_format(spec: object) -> Format:
     """The Format that ``spec`` names.
 
     ``spec`` is a Format, a catalog name or alias ("e4m3fn", "bf16"), a spec string ("posit<16,1>",
-    "float<4,3,none>", "fixed<4,4>", "int5", "q4.4": the sign counts in the integer bits), or a
-    NumPy, ml_dtypes, torch or JAX dtype. Raises ValueError naming the nearest known names.
+    "float<4,3,none>", "fixed<4,4>", "int5", "q4.4": the sign counts in the integer bits, and P3109's
+    "binary8p3se"), or a NumPy, ml_dtypes, torch or JAX dtype. Raises ValueError naming the nearest known names.
     """
     if isinstance(spec, Format):
         return spec
@@ -51,6 +51,7 @@ _Q = re.compile(r"(u?)q(-?\d+)\.(-?\d+)")
 _FIXED = re.compile(r"(u?)fixed<(-?\d+),(-?\d+)>")
 _POSIT = re.compile(r"posit<(\d+),(\d+)>")
 _FLOAT = re.compile(r"float<(\d+),(\d+)((?:,[a-z0-9=-]+)*)>")
+_P3109 = re.compile(r"binary(\d+)p(\d+)([su])([ef])")
 _EXMY = re.compile(rf"e(\d+)m(\d+)({'|'.join(SPECIALS)})?")
 
 
@@ -68,6 +69,8 @@ def _parse(text: str) -> Format:
         return _parse_q(name, bool(m[1]), int(m[2]), int(m[3]))
     if m := _FLOAT.fullmatch(name):
         return _parse_float(text, int(m[1]), int(m[2]), m[3].split(",")[1:])
+    if m := _P3109.fullmatch(name):
+        return _p3109(text, int(m[1]), int(m[2]), signed=m[3] == "s", extended=m[4] == "e")
     short = _short_float(name)
     if short is not None:
         return short
@@ -82,6 +85,15 @@ def _short_float(name: str) -> Float | None:
         return None
     specials = m[3] or "ieee"
     return Float(int(m[1]), int(m[2]), specials=specials, signed=specials != "e8m0")
+
+
+def _p3109(text: str, bits: int, precision: int, *, signed: bool, extended: bool) -> Float:
+    """BinaryKpP of IEEE P3109 (draft): K bits, precision P; extended formats have infinities."""
+    exponent_bits = bits - precision + (0 if signed else 1)
+    if precision < 1 or exponent_bits < 1:
+        allowed = f"1..{bits - 1 if signed else bits}"
+        raise ValueError(f"{text!r}: the precision of {bits} bits must be {allowed}, got {precision}")
+    return Float(exponent_bits, precision - 1, specials="p3109" if extended else "fnuz", signed=signed)
 
 
 def _parse_q(name: str, unsigned: bool, int_bits: int, frac_bits: int) -> Fixed:
