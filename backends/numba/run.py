@@ -12,7 +12,7 @@ from numba import config
 
 from fmtemu.backends.numba.routes import Route
 
-#: Elements from which a second thread pays for its start.
+#: Elements from which a second thread pays for its start; each further one takes half as many.
 THREADED = 1 << 17
 #: Elements of an in-place call that pass through a buffer at a time: loops run over two arrays.
 BLOCK = 1 << 14
@@ -31,7 +31,7 @@ def run(route: Route, x: Any, y: Any, key: tuple[int, int] | None = None, offset
         at = () if key is None else (np.uint32(key[0]), np.uint32(key[1]), np.uint64(offset + start))
         return route.loop(source, target, route.values, *at)  # type: ignore[no-any-return]
 
-    threads = config.NUMBA_NUM_THREADS if x.size >= THREADED else 1
+    threads = max(min(config.NUMBA_NUM_THREADS, 2 * x.size // THREADED), 1)
     step = max(BLOCK if y is x else -(-x.size // threads), 1)
     starts = range(0, x.size, step)
     stops = [min(start + step, x.size) for start in starts]
