@@ -7,6 +7,7 @@ from fmtemu.cast import cast, decode, encode
 from fmtemu.edges import Edges
 from fmtemu.formats import Fixed, Float, Format, Int, Posit, as_format
 from fmtemu.hardware import cost
+from fmtemu.packing import pack, unpack
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding, Stochastic, as_rounding
 from fmtemu.scaling import find_scale
@@ -31,4 +32,6 @@ __all__ = [
     "decode",
     "encode",
     "find_scale",
+    "pack",
+    "unpack",
 ]
