@@ -15,6 +15,9 @@ from fmtemu.formats import as_format
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding
 
+#: Numbers are cast as arrays without dimensions.
+_SCALARS = (float, np.floating)
+
 
 def cast(
     x: Any,
@@ -39,7 +42,7 @@ def cast(
     (seed, stream, offset + i). ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
-    if isinstance(x, float):
+    if isinstance(x, _SCALARS):
         return _backend(x).cast(np.asarray(x), quantizer, scale, seed, stream, offset, dtype, out)[()]
     return _backend(x).cast(x, quantizer, scale, seed, stream, offset, dtype, out)
 
@@ -62,7 +65,7 @@ def encode(
     say what it becomes, as in encode(x, "int8 | nan=zero").
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
-    if isinstance(x, float):
+    if isinstance(x, _SCALARS):
         return _backend(x).encode(np.asarray(x), quantizer, seed, stream, offset, out)[()]
     return _backend(x).encode(x, quantizer, seed, stream, offset, out)
 
@@ -71,7 +74,7 @@ def decode(codes: Any, fmt: object, *, dtype: Any = None, out: Any = None) -> An
     """The values of an array of raw codes: of ``dtype``, by default float32, or float64 where that
     does not hold the format. Every NaN code gives the one quiet NaN with its sign cleared."""
     chosen = fmt.format if isinstance(fmt, Quantizer) else as_format(fmt)
-    return _backend(codes).decode(codes, chosen, dtype, out)
+    return _backend(codes, "codes").decode(codes, chosen, dtype, out)
 
 
 _plain = lru_cache(maxsize=4096)(as_quantizer)  # saves half of a small cast's time
@@ -85,16 +88,22 @@ def _quantizer(
     return as_quantizer(q, rounding=rounding, edges=edges, overflow=overflow)
 
 
-def _backend(x: Any) -> Any:
+def _backend(x: Any, name: str = "x") -> Any:
     """The backend module for this kind of array."""
-    if isinstance(x, (np.ndarray, float)):
+    if isinstance(x, (np.ndarray, *_SCALARS)):
+        if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray):
+            raise TypeError(f"{name} is a masked array, and a cast would drop its mask: use {name}.filled(...)")
         return _load("fmtemu.backends.numba.arrays")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         return _load("fmtemu.backends.torch.tensors")
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, whose mask a cast would drop; use {name}.filled(...) or {name}.data"
+        )
     kind = f"{type(x).__module__}.{type(x).__qualname__}"
-    advice = "use numpy.asarray(x)" if hasattr(x, "__array__") or isinstance(x, (list, tuple)) else "use an array"
-    raise TypeError(f"x must be a NumPy array, a torch CPU tensor or a float, got {kind}; {advice}")
+    advice = f"use numpy.asarray({name})" if hasattr(x, "__array__") or isinstance(x, (list, tuple)) else "use an array"
+    raise TypeError(f"{name} must be a NumPy array, a torch CPU tensor or a float, got {kind}; {advice}")
 
 
 @lru_cache(maxsize=8)

@@ -77,7 +77,10 @@ def derive_key(seed: Any, stream: Sequence[int] = ()) -> tuple[int, int]:
     ``seed`` is an integer 0 <= seed < 2**64, a JAX key, or two uint32 words; ``stream`` uint32 words.
     """
     key = _seed_key(seed)
+    if isinstance(stream, (int, np.integer)):
+        raise TypeError(f"stream must be a sequence of uint32 words, got {stream}; write ({stream},)")
     for word in stream:
+        word = int(word) if isinstance(word, np.integer) else word
         check_count("stream", "each word", word, 0, 2**32 - 1)
         x0, x1 = threefry2x32(key, (0, word))
         key = int(x0[0]), int(x1[0])

@@ -12,6 +12,7 @@ from fmtemu.backends.numba.routes import FLOAT32, FLOAT64, cast_route, decode_dt
 from fmtemu.backends.numba.run import run
 from fmtemu.backends.numba.scaled import cast_scaled
 from fmtemu.formats import Format
+from fmtemu.formats.base import check_count
 from fmtemu.formats.carrier import fits, smallest_carrier
 from fmtemu.kernels.decode import decode_values
 from fmtemu.quantizer import Quantizer
@@ -28,7 +29,7 @@ def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offse
     if scale is not None:
         return cast_scaled(cast, x, quantizer, scale, seed, stream, offset, dtype, out)
     route = cast_route(quantizer, x.dtype, dtype)
-    key = _key(quantizer, seed, stream, offset) if route.is_stochastic else None
+    key = _key(quantizer, seed, stream, offset, x.size) if route.is_stochastic else None
     if out is not None:
         _check_out(out, x.shape, route.result)
     if route.is_direct:
@@ -51,7 +52,7 @@ def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, ou
     if quantizer.via is not None:
         x = _round_via(x, quantizer.via)
     route = encode_route(quantizer, x.dtype)
-    key = _key(quantizer, seed, stream, offset) if route.is_stochastic else None
+    key = _key(quantizer, seed, stream, offset, x.size) if route.is_stochastic else None
     source = _flat(x) if route.is_direct else _widen(x, route.source)
     if out is None:
         codes = np.empty(x.shape, route.target)
@@ -105,14 +106,15 @@ def _widen(x: Any, dtype: np.dtype[Any]) -> Any:
     """x as a flat array of a float dtype, with the same values."""
     if x.dtype.kind in "iu" and x.itemsize == 8:
         wide = x.astype(np.float64)
-        # float64 may round up to 2**63 or 2**64, which no longer converts back.
-        if (abs(wide) > 2.0**53).any() and any(int(a) != int(b) for a, b in zip(x.flat, wide.flat, strict=True)):
+        # float64 may round to 2**53, or up to 2**63 or 2**64, which no longer converts back.
+        if (abs(wide) >= 2.0**53).any() and any(int(a) != int(b) for a, b in zip(x.flat, wide.flat, strict=True)):
             raise ValueError(
                 "x has integers beyond 2**53 that float64 does not hold, so they cannot be cast with one rounding; "
                 "scale them down first, or use fmtemu.exact, one number at a time"
             )
         x = wide
-    return _flat(x.astype(dtype, copy=False))
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        return _flat(x.astype(dtype, copy=False))
 
 
 def _round_via(x: Any, via: Format) -> Any:
@@ -130,11 +132,10 @@ def _round_via(x: Any, via: Format) -> Any:
 # -- arguments ---------------------------------------------------------------------------------
 
 
-def _key(quantizer: Quantizer, seed: Any, stream: Any, offset: int) -> tuple[int, int]:
+def _key(quantizer: Quantizer, seed: Any, stream: Any, offset: int, size: int) -> tuple[int, int]:
     if seed is None:
         raise ValueError(f"{quantizer.rounding} rounding needs seed= (0 <= seed < 2**64, or a JAX key)")
-    if not 0 <= offset < 2**64:
-        raise ValueError(f"offset must be 0 <= offset < 2**64, got {offset}")
+    check_count("cast", "offset", offset, 0, 2**64 - max(size, 1))
     return derive_key(seed, stream)
 
 

@@ -45,7 +45,7 @@ def cast_route(quantizer: Quantizer, given: np.dtype[Any], wanted: Any) -> Route
             "for the values, or use encode for the codes"
         )
     result = given if wanted is None else np.dtype(wanted)
-    check_carrier(quantizer.format, result)
+    check_carrier(quantizer.format, result, given)
     return _route(quantizer, given, source, source, result.newbyteorder("="))
 
 
@@ -97,12 +97,17 @@ def decode_dtype(fmt: Format, wanted: Any) -> np.dtype[Any]:
     return result
 
 
-def check_carrier(fmt: Format, dtype: Any) -> None:
-    """Raise unless values of ``dtype`` (of NumPy or torch) hold every value of ``fmt`` exactly."""
-    carrier = number_format(dtype)
+def check_carrier(fmt: Format, dtype: Any, source: Any = None) -> None:
+    """Raise unless values of ``dtype`` (of NumPy or torch) hold every value of ``fmt`` exactly, its
+    infinity and NaN too, and the NaN that a source of dtype ``source`` may have."""
+    carrier, given = number_format(dtype), number_format(source)
     if carrier is None or isinstance(carrier, FixedPoint):
         raise TypeError(f"dtype must be a floating-point dtype, got {dtype_name(dtype)}")
-    if not fits(fmt, carrier):
+    nan = fmt.nan_code is not None or (given is not None and given.nan_code is not None)
+    specials = (carrier.nan_code is not None or not nan) and (
+        carrier.infinity_code is not None or fmt.infinity_code is None
+    )
+    if not (fits(fmt, carrier) and specials):
         enough = smallest_carrier(fmt)
         raise ValueError(f"{dtype_name(dtype)} does not hold all values of {fmt}: give dtype={enough}")
 

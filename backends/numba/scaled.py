@@ -56,9 +56,12 @@ def cast_scaled(
 
 def _check_scale(scale: Any) -> Any:
     """The scale as a float32 array; a Python number is rounded to it."""
-    scale = np.float32(scale) if isinstance(scale, (int, float)) else np.asarray(scale)
+    if isinstance(scale, (int, float)):
+        with np.errstate(over="ignore", under="ignore"):  # refused below
+            scale = np.float32(scale)
+    scale = np.asarray(scale)
     if scale.dtype.kind != "f" or scale.dtype.itemsize > 4:
         raise TypeError(f"cast: scale must be float32, float16 or a Python number, got {scale.dtype}")
     if not (np.isfinite(scale) & (scale > 0)).all():
-        raise ValueError("cast: scale must be positive and finite")
+        raise ValueError("cast: scale must be positive and finite in float32")
     return scale.astype(np.float64)

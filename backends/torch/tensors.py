@@ -59,7 +59,8 @@ def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
 def _array(x: Any, name: str) -> Any:
     """The tensor as a NumPy array on the same memory (bfloat16 and the 8-bit floats: as float32)."""
     if x.layout != torch.strided or x.is_quantized:
-        raise TypeError(f"{name} must be a dense tensor, got {x.layout}; use .to_dense() or .dequantize()")
+        given = "a quantized one" if x.is_quantized else x.layout
+        raise TypeError(f"{name} must be a dense tensor, got {given}; use .to_dense() or .dequantize()")
     if x.device.type != "cpu":
         raise TypeError(f"{name} is on {x.device}, and only CPU tensors are supported yet: use .cpu()")
     if x.requires_grad and torch.is_grad_enabled():

@@ -41,7 +41,8 @@ def _float(codes: Any, fmt: Float) -> Any:
     if not fmt.subnormals:
         significand[~normal] = 0.0
     exponent = np.where(normal, field - int(fmt.has_zero), 0) + fmt.lsb_exponent
-    values = np.ldexp(significand, exponent)
+    with np.errstate(over="ignore"):  # at codes of infinity and NaN, replaced below
+        values = np.ldexp(significand, exponent)
     values[magnitude > np.uint64(fmt.limits()[0])] = np.nan
     if fmt.infinity_code is not None:
         values[magnitude == np.uint64(fmt.infinity_code)] = np.inf

@@ -126,10 +126,9 @@ def test_too_narrow_carriers_are_refused(spec: str, given: str, enough: str) -> 
             fe.cast(x, spec, **options)
 
 
-@pytest.mark.xfail(reason="only finite values are asked for: infinity becomes NaN, NaN -0", strict=True)
 @pytest.mark.parametrize(
     ("spec", "carrier"),
-    [("float<2,1,ieee>", "float8_e4m3fn"), ("float<2,1,ieee>", "float6_e2m3fn"), ("posit<3,0>", "float6_e3m2fn")],
+    [("e2m1", "float8_e4m3fn"), ("e2m1", "float6_e2m3fn"), ("posit<3,0>", "float6_e3m2fn")],
 )
 def test_carriers_without_the_special_values_are_refused(spec: str, carrier: str) -> None:
     with pytest.raises(ValueError, match=f"{carrier}.*{spec}"):
@@ -167,7 +166,6 @@ def test_integers_at_the_end_of_their_dtype(dtype: str, number: int) -> None:
         fe.encode(np.array([number], dtype), "e4m3fn")
 
 
-@pytest.mark.xfail(reason="the first integer that float64 does not hold rounds to 2**53, and passes", strict=True)
 @pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1])
 def test_the_first_integers_that_float64_does_not_hold(number: int) -> None:
     with pytest.raises(ValueError, match=r"2\*\*53"):

@@ -211,3 +211,14 @@ def test_no_quantizers(q: Any) -> None:
 def test_decode_takes_no_quantizer_string() -> None:
     with pytest.raises(ValueError, match="unknown format"):
         fe.decode(np.uint8([1]), "e4m3fn | saturate")
+
+
+def test_a_mask_is_not_dropped() -> None:
+    with pytest.raises(TypeError, match=r"masked array.*filled"):
+        fe.cast(np.ma.array([1.0, 2.0], mask=[0, 1]), "e4m3fn")
+
+
+@pytest.mark.parametrize("scale", [1e60, 1e-60, -1, 0, float("nan")])
+def test_scales_are_positive_and_finite(scale: float) -> None:
+    with pytest.raises(ValueError, match="scale must be positive and finite"):
+        fe.cast(np.float32([1]), "e4m3fn", scale=scale)
