@@ -17,6 +17,7 @@ from fmtemu.rounding import Rounding
 
 #: Numbers are cast as arrays without dimensions.
 _SCALARS = (float, np.floating)
+_NUMPY = (np.ndarray, *_SCALARS)
 
 
 def cast(
@@ -42,7 +43,7 @@ def cast(
     (seed, stream, offset + i). ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
-    if isinstance(x, _SCALARS):
+    if type(x) is not np.ndarray and isinstance(x, _SCALARS):
         return _backend(x).cast(np.asarray(x), quantizer, scale, seed, stream, offset, dtype, out)[()]
     return _backend(x).cast(x, quantizer, scale, seed, stream, offset, dtype, out)
 
@@ -65,7 +66,7 @@ def encode(
     say what it becomes, as in encode(x, "int8 | nan=zero").
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
-    if isinstance(x, _SCALARS):
+    if type(x) is not np.ndarray and isinstance(x, _SCALARS):
         return _backend(x).encode(np.asarray(x), quantizer, seed, stream, offset, out)[()]
     return _backend(x).encode(x, quantizer, seed, stream, offset, out)
 
@@ -90,7 +91,7 @@ def _quantizer(
 
 def _backend(x: Any, name: str = "x") -> Any:
     """The backend module for this kind of array."""
-    if isinstance(x, (np.ndarray, *_SCALARS)):
+    if isinstance(x, _NUMPY):
         if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray):
             raise TypeError(f"{name} is a masked array, and a cast would drop its mask: use {name}.filled(...)")
         return _load("fmtemu.backends.numba.arrays")

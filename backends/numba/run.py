@@ -12,8 +12,9 @@ from numba import config
 
 from fmtemu.backends.numba.routes import Route
 
-#: Elements from which a second thread pays for its start; each further one takes half as many.
-THREADED = 1 << 17
+#: Elements from which a second thread pays for its start, measured on two virtual cores; each further
+#: thread takes half as many.
+THREADED = 1 << 23
 #: Elements of an in-place call that pass through a buffer at a time: loops run over two arrays.
 BLOCK = 1 << 14
 

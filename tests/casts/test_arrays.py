@@ -12,6 +12,7 @@ from boundaries import Array, bits_of, exact_value, float_bits
 
 import fmtemu as fe
 from fmtemu import Quantizer, Stochastic, exact
+from fmtemu.backends.numba import run
 from fmtemu.random import random_bits
 
 FLOATS = ("float16", "float32", "float64")
@@ -430,7 +431,8 @@ def test_bad_codes(codes: Any, spec: str, options: dict[str, Any], error: type[E
 
 
 @pytest.mark.parametrize("spec", ["int8", "e2m1fn", "q4.4"])
-def test_nan_without_a_code(spec: str) -> None:
+def test_nan_without_a_code(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "THREADED", 2**16)
     x = np.float32([1, np.nan, 2])
     assert np.isnan(fe.cast(x, spec)).tolist() == [False, True, False]
     with pytest.raises(ValueError, match=f"NaN.*{spec}.*nan=zero"):

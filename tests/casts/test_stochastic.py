@@ -16,6 +16,7 @@ from boundaries import Array, bits_of
 
 import fmtemu as fe
 from fmtemu import Stochastic
+from fmtemu.backends.numba import run
 from fmtemu.random import derive_key, random_bits, threefry2x32
 
 BITS = (1, 2, 8, 15, 16, 17, 24, 30)
@@ -216,7 +217,8 @@ def test_layout_does_not_matter(bits: int) -> None:
 
 
 @pytest.mark.parametrize("size", [2**17 - 1, 2**17, 2**17 + 12345])
-def test_in_place_equals_out_of_place(size: int) -> None:
+def test_in_place_equals_out_of_place(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "THREADED", 2**17)
     x = numbers(size)
     for rounding, options in (("nearest_even", {}), ("to_odd", {}), ("stochastic", {"seed": 1, "offset": 5})):
         values = fe.cast(x, "e4m3fn", rounding=rounding, **options)
@@ -234,7 +236,9 @@ def test_source_dtype_does_not_matter() -> None:
 
 
 THREADS = """
-import hashlib, numpy as np, fmtemu as fe
+import hashlib, sys, numpy as np, fmtemu as fe
+from fmtemu.backends.numba import run
+run.THREADED = 1 << 16
 x = np.random.default_rng(8).normal(size=400_001).astype(np.float32)
 for spec in ("e4m3fn", "posit16", "int8", "e4m3fn | stochastic(16)", "posit8 | stochastic(24,B)", "e5m2 | to_odd"):
     for result in (fe.cast(x, spec, seed=3, offset=7), fe.encode(x, spec, seed=3, offset=7)):
@@ -242,13 +246,14 @@ for spec in ("e4m3fn", "posit16", "int8", "e4m3fn | stochastic(16)", "posit8 | s
 y = x.copy()
 fe.cast(y, "e4m3fn | stochastic", seed=3, offset=7, out=y)
 print(hashlib.sha256(y.tobytes()).hexdigest())
+assert run._pool.cache_info().currsize == (sys.argv[1] != "1")  # the threads that the test is about were there
 """
 
 
 def test_threads_do_not_matter() -> None:
     def run(threads: int) -> list[str]:
         environment = {**os.environ, "NUMBA_NUM_THREADS": str(threads)}
-        command = [sys.executable, "-c", THREADS]
+        command = [sys.executable, "-c", THREADS, str(threads)]
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.split()
