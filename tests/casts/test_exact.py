@@ -249,14 +249,14 @@ WORDS: dict[int, tuple[Any, Any]] = {32: (np.int32, np.float32), 64: (np.int64, 
 
 
 @cache
-def numpy_kernels(bits: int, rounding: str) -> dict[str, Any]:
+def numpy_kernels(bits: int, rounding: str, finite: bool = False) -> dict[str, Any]:
     """The kernels bound to NumPy arrays."""
     word, real = WORDS[bits]
     operations: dict[str, Any] = {name: word(value) for name, value in layout(bits).items()}
     operations["to_float"] = lambda x: np.asarray(x).astype(real)
     operations["from_bits"] = lambda x: np.asarray(x, word).view(real)
     operations["to_bits"] = lambda x: np.asarray(x, real).view(word)
-    return bind(operations, rounding=rounding)
+    return bind(operations, rounding=rounding, finite=finite)
 
 
 @pytest.mark.parametrize("to_codes", [False, True], ids=["cast", "encode"])
@@ -280,3 +280,41 @@ def test_kernels_on_numpy_equal_numba(spec: str, rounding: Rounding, bits: int, 
         assert np.array_equal(fe.encode(x, quantizer, **options), theirs)
     else:
         assert np.array_equal(fe.cast(x, quantizer, **options).view(word), theirs)
+
+
+SHORT_CUTS = {
+    "saturating": ("e4m3fn", "e2m1fn", "e5m2 | saturate"),
+    "pivot": ("e5m2", "e4m3", "float16"),
+    "flat": ("bfloat16", "tf32"),
+    "even": ("int8", "q4.4", "uint4", "int8 | sat_sym"),
+}
+
+
+@pytest.mark.parametrize("to_codes", [False, True], ids=["cast", "encode"])
+@pytest.mark.parametrize("rounding", [Rounding("nearest_even"), Stochastic(16), Stochastic(3)], ids=label)
+@pytest.mark.parametrize(("family", "spec"), [(family, spec) for family in SHORT_CUTS for spec in SHORT_CUTS[family]])
+def test_short_cuts_on_numpy_equal_the_kernels(family: str, spec: str, rounding: Rounding, to_codes: bool) -> None:
+    """On every source that they say they take."""
+    quantizer = fe.as_quantizer(spec, rounding=rounding)
+    x = points(quantizer.format, "float32")
+    plan = make_plan(quantizer, 32, to_codes=to_codes)
+    mode = "stochastic" if isinstance(rounding, Stochastic) else "nearest_even"
+    if plan.quick is None:
+        assert mode == "stochastic"  # none of these formats is without one for nearest_even
+        pytest.skip("there is no short cut for this pair")
+    assert plan.quick == family
+    bits = rounding.bits if isinstance(rounding, Stochastic) else 1
+    x = x[(x.view(np.int32) & 0x7FFFFFFF) <= plan.tame]
+    draws = random_bits(SEED, (), 0, x.size, bits).astype(np.int32)
+    verb = "encode" if to_codes else "cast"
+    results = []
+    for which, values, finite in ((plan.family, plan.values, False), (plan.quick, plan.quick_values, True)):
+        fields = namedtuple("fields", FIELDS[which])(*map(np.int32, values))
+        # A short cut may ask for the first of the bits only.
+        random = draws >> (bits - fields.bits) if finite and mode == "stochastic" else draws
+        rounding_name = mode if finite or mode == "stochastic" else "any"
+        with np.errstate(all="ignore"):
+            results.append(
+                numpy_kernels(32, rounding_name, finite)[f"{verb}_{which}"](x.view(np.int32), random, fields)
+            )
+    assert np.array_equal(results[0], results[1])
