@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from fmtemu.edges import Edges
-from fmtemu.formats import as_format
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding
 
@@ -36,15 +35,16 @@ def cast(
 ) -> Any:
     """The values of x in a number format: each rounded once from its exact value.
 
-    x is a NumPy array, a torch CPU tensor or a float; the result is of the same kind, shape and
-    dtype, or of ``dtype`` (needed for integers). ``q`` is a Quantizer or what as_quantizer takes;
-    rounding, edges and overflow replace its fields. With ``scale`` (positive float32, broadcast
-    against x) the result is scale * Q(x / scale). A stochastic rounding takes element i's random bits from
-    (seed, stream, offset + i). ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
+    x is a NumPy array, a torch CPU tensor or a float; the result is of the same kind and shape and
+    of ``dtype``, by default x's (integers need one), in native byte order. ``q`` is what as_quantizer
+    takes; rounding, edges and overflow replace its fields. With ``scale`` (positive float32, broadcast
+    against x) the result is scale * Q(x / scale), whose product is rounded to the result's dtype. A
+    stochastic rounding takes element i's bits from (seed, stream, offset + i), which others ignore.
+    ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
     if type(x) is not np.ndarray and isinstance(x, _SCALARS):
-        return _backend(x).cast(np.asarray(x), quantizer, scale, seed, stream, offset, dtype, out)[()]
+        return _backend(x).cast(x, quantizer, scale, seed, stream, offset, dtype, out)[()]
     return _backend(x).cast(x, quantizer, scale, seed, stream, offset, dtype, out)
 
 
@@ -67,14 +67,20 @@ def encode(
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
     if type(x) is not np.ndarray and isinstance(x, _SCALARS):
-        return _backend(x).encode(np.asarray(x), quantizer, seed, stream, offset, out)[()]
+        return _backend(x).encode(x, quantizer, seed, stream, offset, out)[()]
     return _backend(x).encode(x, quantizer, seed, stream, offset, out)
 
 
 def decode(codes: Any, fmt: object, *, dtype: Any = None, out: Any = None) -> Any:
     """The values of an array of raw codes: of ``dtype``, by default float32, or float64 where that
     does not hold the format. Every NaN code gives the one quiet NaN with its sign cleared."""
-    chosen = fmt.format if isinstance(fmt, Quantizer) else as_format(fmt)
+    chosen = as_quantizer(fmt).format
+    if isinstance(codes, (int, np.integer)) and not isinstance(codes, bool):
+        if codes < 0:
+            raise ValueError(f"decode: codes are unsigned, got {codes}")
+        return _backend(0.0).decode(np.asarray(codes, np.uint64), chosen, dtype, out)[()]
+    if isinstance(codes, _SCALARS):
+        raise TypeError(f"decode: codes must be unsigned integers, got {codes!r}")
     return _backend(codes, "codes").decode(codes, chosen, dtype, out)
 
 
@@ -98,10 +104,6 @@ def _backend(x: Any, name: str = "x") -> Any:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         return _load("fmtemu.backends.torch.tensors")
-    if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array, whose mask a cast would drop; use {name}.filled(...) or {name}.data"
-        )
     kind = f"{type(x).__module__}.{type(x).__qualname__}"
     advice = f"use numpy.asarray({name})" if hasattr(x, "__array__") or isinstance(x, (list, tuple)) else "use an array"
     raise TypeError(f"{name} must be a NumPy array, a torch CPU tensor or a float, got {kind}; {advice}")

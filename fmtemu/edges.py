@@ -66,11 +66,12 @@ class Edges:
         for f in fields(self):
             given = getattr(self, f.name)
             if f.name == "nan" and not isinstance(given, str):
-                pair = (given, given) if isinstance(given, int) else given
-                if len(pair) != 2 or not all(isinstance(code, int) and code >= 0 for code in pair):
-                    raise ValueError(f"Edges: nan must be a raw code or a pair of them, got {given!r}")
+                pair = given if isinstance(given, tuple) else (given, given)
+                codes = all(isinstance(code, int) and not isinstance(code, bool) and code >= 0 for code in pair)
+                if len(pair) != 2 or not codes:
+                    raise ValueError(f"Edges: nan must be an option, a raw code or a pair of them, got {given!r}")
             elif given != "format" and given not in OPTIONS[f.name]:
-                allowed = ", ".join(["format", *OPTIONS[f.name]])
+                allowed = ", ".join(["format", *OPTIONS[f.name]]) + (" or a raw code" if f.name == "nan" else "")
                 raise ValueError(f"Edges: {f.name} must be one of {allowed}; got {given!r}")
 
     def __repr__(self) -> str:

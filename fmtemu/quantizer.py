@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from fmtemu.edges import OPTIONS, PROFILES, Edges, Outcomes, as_edges, resolve
 from fmtemu.formats import Format, as_format
@@ -88,8 +89,16 @@ def as_quantizer(
 
     ``spec`` is a Quantizer, anything ``as_format`` takes, or a string of a format and, after
     bars, a rounding, a profile or overflow option, edge fields and via, in any order:
-    "mx | ...", "e4m3fn | stochastic(16) | saturate", "int8 | nan=zero | via=float32".
+    "e4m3fn | stochastic(16) | saturate", "int8 | nan=zero | via=float32". A profile is looked up
+    for the rounding that the result has; a Quantizer has looked its own up when it was made.
     """
+    for name, given, kinds in (
+        ("rounding", rounding, (Rounding, str)),
+        ("edges", edges, (Edges, str)),
+        ("overflow", overflow, (str,)),
+    ):
+        if given is not None and not isinstance(given, kinds):
+            raise TypeError(f"{name} must be {' or '.join(kind.__name__ for kind in kinds)}, got {given!r}")
     try:
         return _as_quantizer(spec, rounding, edges, overflow)
     except TypeError as error:
@@ -98,52 +107,69 @@ def as_quantizer(
         raise
 
 
+class _Parts(NamedTuple):
+    """What a Quantizer is made of, before a profile is looked up."""
+
+    format: Format
+    rounding: Rounding = Rounding("nearest_even")
+    edges: Edges | str = Edges()
+    fields: dict[str, object] = {}  # noqa: RUF012 - never changed
+    via: Format | None = None
+
+
 @lru_cache(maxsize=4096)
 def _as_quantizer(
     spec: object, rounding: Rounding | str | None, edges: Edges | str | None, overflow: str | None
 ) -> Quantizer:
     if isinstance(spec, Quantizer):
-        made = spec
-    elif isinstance(spec, str) and "|" in spec:
-        made = _parse(spec)
+        parts = _Parts(spec.format, spec.rounding, spec.edges, {}, spec.via)
     else:
-        made = Quantizer(as_format(spec))
+        parts = _parse(spec) if isinstance(spec, str) else _Parts(as_format(spec))
     if rounding is not None:
-        made = Quantizer(made.format, rounding, made.edges, made.via)
+        parts = parts._replace(rounding=as_rounding(rounding))
     if edges is not None:
-        made = Quantizer(made.format, made.rounding, edges, made.via)
-    if overflow is not None:
-        made = Quantizer(made.format, made.rounding, replace(made.edges, overflow=overflow), made.via)
-    return made
+        parts = parts._replace(edges=edges, fields={})
+    fields = parts.fields if overflow is None else {**parts.fields, "overflow": overflow}
+    found = as_edges(parts.edges, parts.format, parts.rounding)
+    return Quantizer(parts.format, parts.rounding, replace(found, **fields), parts.via)  # type: ignore[arg-type]
 
 
-def _parse(text: str) -> Quantizer:
+def _parse(text: str) -> _Parts:
     first, *rest = (part.strip() for part in text.split("|"))
-    fmt, rounding, via = as_format(first), as_rounding("nearest_even"), None
-    overrides: dict[str, object] = {}
-    base: str | None = None
+    parts, fields = _Parts(as_format(first)), dict[str, object]()
+    given: set[str] = set()
     for part in rest:
-        name, equals, value = part.partition("=")
-        if equals and name == "via":
-            via = as_format(value)
-        elif equals and name in OPTIONS:
-            overrides[name] = _nan_codes(value) if name == "nan" else value
-        elif part in PROFILES or part in OPTIONS["overflow"]:
-            base = part
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if value and name == "via":
+            kind, parts = "via", parts._replace(via=as_format(value))
+        elif value and name in OPTIONS:
+            kind, fields[name] = name, _nan_codes(value) if name == "nan" else value
+        elif part in PROFILES:
+            kind, parts = "profile", parts._replace(edges=part)
+        elif part in OPTIONS["overflow"]:
+            kind, fields["overflow"] = "overflow", part
         else:
-            try:
-                rounding = as_rounding(part)
-            except ValueError as error:
-                raise ValueError(
-                    f"{text!r}: {part!r} is no rounding, edges profile ({', '.join(PROFILES)}), overflow option "
-                    f"({', '.join(OPTIONS['overflow'])}), edge field ({', '.join(OPTIONS)}) or via=FORMAT"
-                ) from error
-    edges = as_edges(base, fmt, rounding) if base else Edges()
-    return Quantizer(fmt, rounding, replace(edges, **overrides), via)  # type: ignore[arg-type]
+            kind, parts = "rounding", parts._replace(rounding=_rounding(part, text))
+        if kind in given:
+            raise ValueError(f"{text!r} gives the {kind} twice")
+        given.add(kind)
+    return parts._replace(fields=fields)
+
+
+def _rounding(part: str, text: str) -> Rounding:
+    try:
+        return as_rounding(part)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r}: {part!r} is no rounding, edges profile ({', '.join(PROFILES)}), overflow option "
+            f"({', '.join(OPTIONS['overflow'])}), edge field ({', '.join(OPTIONS)}) or via=FORMAT"
+        ) from error
 
 
 def _nan_codes(value: str) -> str | int | tuple[int, ...]:
-    codes = value.split(",")
-    if not all(code.isdigit() for code in codes):
+    """ "zero" as it is, "0x80" or "8,0" as raw codes."""
+    try:
+        codes = tuple(int(code, 0) for code in value.split(","))
+    except ValueError:
         return value
-    return int(value) if len(codes) == 1 else tuple(map(int, codes))
+    return codes[0] if len(codes) == 1 else codes

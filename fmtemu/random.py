@@ -8,7 +8,7 @@ vectors are made at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,12 +77,10 @@ def derive_key(seed: Any, stream: Sequence[int] = ()) -> tuple[int, int]:
     ``seed`` is an integer 0 <= seed < 2**64, a JAX key, or two uint32 words; ``stream`` uint32 words.
     """
     key = _seed_key(seed)
-    if isinstance(stream, (int, np.integer)):
-        raise TypeError(f"stream must be a sequence of uint32 words, got {stream}; write ({stream},)")
+    if not isinstance(stream, Iterable):
+        raise TypeError(f"stream must be a sequence of uint32 words, such as (3,), got {stream!r}")
     for word in stream:
-        word = int(word) if isinstance(word, np.integer) else word
-        check_count("stream", "each word", word, 0, 2**32 - 1)
-        x0, x1 = threefry2x32(key, (0, word))
+        x0, x1 = threefry2x32(key, (0, check_count("stream", "each word", word, 0, 2**32 - 1)))
         key = int(x0[0]), int(x1[0])
     return key
 

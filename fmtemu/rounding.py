@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fmtemu.formats.base import check_count
 
@@ -54,6 +54,10 @@ class Rounding:
 
     def __post_init__(self) -> None:
         if type(self) is Rounding and self.name not in DEFINITIONS:
+            if self.name in ("stochastic", "stochastic_equal"):
+                raise ValueError(
+                    "Rounding: a stochastic rounding has bits and a variant: use Stochastic(bits, variant)"
+                )
             raise ValueError(_unknown(self.name))
 
     @property
@@ -82,11 +86,12 @@ class Stochastic(Rounding):
     "equal" takes 1/2 whatever d, unless d is 0. Sign-symmetric; representable values never move.
     """
 
+    name: str = field(init=False)
     bits: int = 16
     variant: str = "C"
 
     def __init__(self, bits: int = 16, variant: str = "C") -> None:
-        check_count("Stochastic", "bits", bits, 1, 30)
+        bits = check_count("Stochastic", "bits", bits, 1, 30)
         if variant not in STOCHASTIC_VARIANTS:
             raise ValueError(f"Stochastic: variant must be one of {', '.join(STOCHASTIC_VARIANTS)}, got {variant!r}")
         object.__setattr__(self, "name", "stochastic_equal" if variant == "equal" else "stochastic")

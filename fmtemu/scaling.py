@@ -36,6 +36,8 @@ def find_scale(x: Scales, q: object, *, method: str = "absmax", axis: int | None
     Raises TypeError unless x is float32, ValueError for NaN, infinity, and an unknown method.
     """
     quantizer = as_quantizer(q)
+    if quantizer.rounding.is_stochastic:
+        raise ValueError(f"find_scale needs a deterministic rounding, got {quantizer.rounding}")
     _check(x, method, axis)
     rows = x.reshape(1, -1) if axis is None else np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
     magnitude = np.max(np.abs(rows), axis=1, initial=0).astype(np.float64)

@@ -300,3 +300,20 @@ def test_sqnr_is_in_decibel_and_none_where_exact():
     x = np.float32([3, 4])
     assert sqnr_db(x, x) is None
     assert sqnr_db(x, np.float32([3, 4.5])) == pytest.approx(20)
+
+
+def test_a_file_is_no_output_folder(study, tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ExploreError, match="taken cannot be a folder"):
+        run(study, weights="int4", activations="int4", out=tmp_path / "taken", jobs=1)
+
+
+def test_a_sweep_in_which_all_failed_is_an_error(study, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from fmtemu.cli.app import app
+
+    options = ["--weights", "float64", "--activations", "int4", "--out", str(tmp_path / "out"), "--jobs", "1"]
+    ran = CliRunner().invoke(app, ["explore", str(study), *options])
+    assert ran.exit_code == 2
+    assert "every configuration failed, the first with" in ran.stderr

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from fmtemu.backends.numba.compile import compiled_lookup
-from fmtemu.backends.numba.routes import FLOAT32, FLOAT64, cast_route, decode_dtype, encode_route, number_format
+from fmtemu.backends.numba.routes import (
+    FLOAT32,
+    FLOAT64,
+    as_dtype,
+    cast_route,
+    decode_dtype,
+    encode_route,
+    number_format,
+)
 from fmtemu.backends.numba.run import run
 from fmtemu.backends.numba.scaled import cast_scaled
 from fmtemu.formats import Format
@@ -24,7 +32,13 @@ _TABLE_BITS = 16
 
 def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offset: int, dtype: Any, out: Any) -> Any:
     """See fmtemu.cast."""
+    if type(x) is not np.ndarray:
+        x = np.asarray(x)
+    if dtype is not None:
+        dtype = as_dtype(dtype)
     if quantizer.via is not None:
+        if scale is None:
+            dtype = cast_route(quantizer, x.dtype, dtype).result  # before x changes
         x = _round_via(x, quantizer.via)
     if scale is not None:
         return cast_scaled(cast, x, quantizer, scale, seed, stream, offset, dtype, out)
@@ -49,6 +63,8 @@ def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offse
 
 def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, out: Any) -> Any:
     """See fmtemu.encode."""
+    if type(x) is not np.ndarray:
+        x = np.asarray(x)
     if quantizer.via is not None:
         x = _round_via(x, quantizer.via)
     route = encode_route(quantizer, x.dtype)
@@ -71,15 +87,19 @@ def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, ou
 
 def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
     """See fmtemu.decode."""
+    if type(codes) is not np.ndarray:
+        codes = np.asarray(codes)
     if codes.dtype.kind != "u":
         raise TypeError(f"decode: codes must be unsigned integers, got {codes.dtype}; use encode's result or .view()")
-    result = decode_dtype(fmt, dtype)
+    result = decode_dtype(fmt, None if dtype is None else as_dtype(dtype))
     if 8 * codes.itemsize > fmt.bits and codes.size and int(codes.max()) >> fmt.bits:
         raise ValueError(f"decode: codes of {fmt} are below 2**{fmt.bits}, got {int(codes.max())}")
     if out is None:
         out = np.empty(codes.shape, result)
     else:
         _check_out(out, codes.shape, result)
+        if _overlaps(codes, out):
+            codes = codes.copy()
     if fmt.bits <= _TABLE_BITS and result in (FLOAT32, FLOAT64):
         native = codes.astype(codes.dtype.newbyteorder("="), copy=False)
         compiled_lookup()(_flat(native), out.reshape(-1), _table(fmt, result))
@@ -124,9 +144,7 @@ def _round_via(x: Any, via: Format) -> Any:
         return x
     carrier = np.dtype(smallest_carrier(via) or FLOAT64)
     first = cast(x, Quantizer(via), None, None, (), 0, carrier, None)
-    if x.dtype.kind not in "iu":
-        first = np.where(np.isnan(x) & np.signbit(x), -first, first)
-    return first if number_format(x.dtype) is None or x.dtype.kind in "iu" else first.astype(x.dtype)
+    return first if x.dtype.kind in "iu" else np.where(np.isnan(x) & np.signbit(x), -first, first)
 
 
 # -- arguments ---------------------------------------------------------------------------------

@@ -35,6 +35,14 @@ class Route(NamedTuple):
     is_stochastic: bool
 
 
+def as_dtype(given: Any) -> np.dtype[Any]:
+    """The NumPy dtype that a dtype= argument names."""
+    try:
+        return np.dtype(given)
+    except TypeError:
+        raise TypeError(f"dtype must be a NumPy floating-point dtype such as numpy.float32, got {given!r}") from None
+
+
 @lru_cache(maxsize=4096)
 def cast_route(quantizer: Quantizer, given: np.dtype[Any], wanted: Any) -> Route:
     """The route of a cast from dtype ``given`` to dtype ``wanted`` (None: the same)."""
@@ -44,7 +52,7 @@ def cast_route(quantizer: Quantizer, given: np.dtype[Any], wanted: Any) -> Route
             f"cast: x is {given}, which holds no fractions: give dtype={smallest_carrier(quantizer.format)} "
             "for the values, or use encode for the codes"
         )
-    result = given if wanted is None else np.dtype(wanted)
+    result = given if wanted is None else wanted
     check_carrier(quantizer.format, result, given)
     return _route(quantizer, given, source, source, result.newbyteorder("="))
 
@@ -81,7 +89,8 @@ def _source_dtype(fmt: Format, given: np.dtype[Any]) -> np.dtype[Any]:
         return FLOAT32
     if has_kernel(fmt, 64):
         return FLOAT64
-    raise ValueError(f"{fmt} is wider than float64 holds: no array carries it; use fmtemu.exact, one number at a time")
+    why = "no kernel serves its layout" if fits(fmt, as_format("float64")) else "it is wider than float64 holds"
+    raise ValueError(f"{fmt} cannot be cast in arrays: {why}; use fmtemu.exact, one number at a time")
 
 
 @lru_cache(maxsize=4096)
@@ -92,9 +101,8 @@ def decode_dtype(fmt: Format, wanted: Any) -> np.dtype[Any]:
         raise ValueError(f"decode: {fmt} is wider than float64 holds; use fmtemu.exact.decode, one code at a time")
     if wanted is None:
         return np.dtype("float32" if enough == "float16" else enough)
-    result = np.dtype(wanted)
-    check_carrier(fmt, result)
-    return result
+    check_carrier(fmt, wanted)
+    return wanted  # type: ignore[no-any-return]
 
 
 def check_carrier(fmt: Format, dtype: Any, source: Any = None) -> None:

@@ -1,8 +1,9 @@
-"""Casts on a scaled grid: scale * Q(x / scale), rounded once."""
+"""Casts on a scaled grid: scale * Q(x / scale), the quotient rounded once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ def cast_scaled(
     dtype: Any,
     out: Any,
 ) -> Any:
-    """The values scale * Q(x / scale), through ``cast`` on the float64 quotient; see fmtemu.cast."""
+    """The values scale * Q(x / scale), through ``cast`` on the float64 quotient, each product rounded
+    once more (nearest, ties to even) to the result's dtype; see fmtemu.cast."""
     fmt, source, float32 = quantizer.format, number_format(x.dtype), as_format("float32")
     if source is None or not fits(source, float32):
         raise TypeError(
@@ -47,8 +49,13 @@ def cast_scaled(
         quotient = x.astype(np.float64) / np.broadcast_to(scale, x.shape)
     except ValueError as error:
         raise ValueError(f"cast: scale of shape {scale.shape} does not broadcast to x's shape {x.shape}") from error
-    result = np.dtype(x.dtype if dtype is None else dtype)
+    if dtype is None and x.dtype.kind in "iu":
+        raise TypeError(f"cast: x is {x.dtype}, which holds no fractions: give dtype=float32")
+    result = x.dtype if dtype is None else dtype
     check_carrier(fmt, result)
+    reach = max(fmt.largest, -fmt.lowest) * Fraction(float(scale.max(initial=0)))
+    if reach > as_format(result).largest:
+        raise ValueError(f"cast: scale times the largest {fmt} is {float(reach):g}, more than {result} holds")
     on_grid = Quantizer(fmt, quantizer.rounding, quantizer.edges)
     values = cast(quotient, on_grid, None, seed, stream, offset, None, None) * scale  # exact: at most 48 bits
     return cast(values, Quantizer(result), None, None, (), 0, result, out)
@@ -58,7 +65,7 @@ def _check_scale(scale: Any) -> Any:
     """The scale as a float32 array; a Python number is rounded to it."""
     if isinstance(scale, (int, float)):
         with np.errstate(over="ignore", under="ignore"):  # refused below
-            scale = np.float32(scale)
+            scale = np.float32(min(scale, 1e300))
     scale = np.asarray(scale)
     if scale.dtype.kind != "f" or scale.dtype.itemsize > 4:
         raise TypeError(f"cast: scale must be float32, float16 or a Python number, got {scale.dtype}")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fmtemu.backends.numba import arrays
-from fmtemu.backends.numba.routes import check_carrier, code_dtype
+from fmtemu.backends.numba.routes import check_carrier, code_dtype, decode_dtype
 from fmtemu.formats import Format
 from fmtemu.quantizer import Quantizer
 
@@ -50,7 +50,7 @@ def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
     if dtype is not None and dtype not in _SHARED:
         raise TypeError(f"decode: dtype of a tensor must be one of {', '.join(map(str, _SHARED))}, got {dtype!r}")
     if out is not None:
-        _check_out(out, codes.shape, dtype or out.dtype)
+        _check_out(out, codes.shape, dtype or getattr(torch, decode_dtype(fmt, None).name))
     target = None if out is None else out.numpy()
     values = arrays.decode(_array(codes, "codes"), fmt, _SHARED.get(dtype), target)
     return torch.from_numpy(values) if out is None else out

@@ -133,4 +133,6 @@ def print_front(found: Exploration) -> None:
     errors = found.table["error"].dropna()
     if len(errors):
         console.print(f"{len(errors)} configurations failed (see results.csv), the first with {escape(errors.iloc[0])}")
+    if found.table["score"].isna().all():
+        raise ExploreError(f"every configuration failed, the first with {errors.iloc[0]}")
     console.print(f"Wrote {found.out / 'results.csv'} and {found.out / 'front.png'}", soft_wrap=True)

@@ -94,7 +94,10 @@ def _prepare(
     study: Study, source: Source, settings: Settings, out: Path, storage_url: str | None, lease: float
 ) -> tuple[Queue, float]:
     """The filled queue of the sweep, made now or found, and the score of the float32 model."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExploreError(f"--out {out} cannot be a folder: {error.strerror}") from error
     with FileLock(out / "prepare.lock"):  # a second process waits here while the first trains the model
         keep(settings, out)
         storage = open_storage(storage_url, out)

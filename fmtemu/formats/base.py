@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 #: The value of a code: exact for numbers; ``nan``, ``inf``, ``-inf`` and ``-0.0`` as float.
 Value = Fraction | float
@@ -19,12 +20,14 @@ def floor_log2(x: Fraction) -> int:
     return e if Fraction(2) ** e <= x else e - 1
 
 
-def check_count(owner: str, name: str, given: object, lowest: int, highest: int) -> None:
-    """Raise unless ``given`` is an integer with lowest <= given <= highest."""
-    if not isinstance(given, int) or isinstance(given, bool):
+def check_count(owner: str, name: str, given: Any, lowest: int, highest: int) -> int:
+    """``given`` as an int; raises unless it is an integer (NumPy's too) with lowest <= given <= highest."""
+    if isinstance(given, bool) or not hasattr(given, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, got {given!r}")
-    if not lowest <= given <= highest:
-        raise ValueError(f"{owner}: {name} must be {lowest}..{highest}, got {given}")
+    count = operator.index(given)
+    if not lowest <= count <= highest:
+        raise ValueError(f"{owner}: {name} must be {lowest}..{highest}, got {count}")
+    return count
 
 
 @dataclass(frozen=True, repr=False)
@@ -175,6 +178,16 @@ class Format(ABC):
             elif value != self._default(f.name, f.default):
                 shown.append(f"{f.name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _check_count(self, name: str, lowest: int, highest: int) -> None:
+        """Hold the field as an int within bounds, or raise."""
+        count = check_count(type(self).__name__, name, getattr(self, name), lowest, highest)
+        object.__setattr__(self, name, count)
+
+    def _check_flags(self, *names: str) -> None:
+        for name in names:
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{type(self).__name__}: {name} must be True or False, got {getattr(self, name)!r}")
 
     def _default(self, name: str, default: object) -> object:
         return default

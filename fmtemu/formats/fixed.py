@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fmtemu.formats.base import Format, check_count
+from fmtemu.formats.base import Format
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,8 +65,9 @@ class Fixed(FixedPoint):
     family = "fixed"
 
     def __post_init__(self) -> None:
-        check_count("Fixed", "int_bits", self.int_bits, -4096, 4096)
-        check_count("Fixed", "frac_bits", self.frac_bits, -4096, 4096)
+        self._check_count("int_bits", -4096, 4096)
+        self._check_count("frac_bits", -4096, 4096)
+        self._check_flags("signed")
         least = 2 if self.signed else 1
         if not least <= self.int_bits + self.frac_bits <= 64:
             raise ValueError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fmtemu.formats.base import check_count
 from fmtemu.formats.fixed import FixedPoint
 
 
@@ -24,7 +23,8 @@ class Int(FixedPoint):
     family = "int"
 
     def __post_init__(self) -> None:
-        check_count("Int", "bits", self.bits, 2 if self.signed else 1, 64)
+        self._check_flags("signed", "symmetric")
+        self._check_count("bits", 2 if self.signed else 1, 64)
         if self.symmetric and not self.signed:
             raise ValueError("Int: symmetric is for signed integers; an unsigned one has nothing below zero")
 

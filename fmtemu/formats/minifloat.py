@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fmtemu.formats.base import Format, Value, check_count, floor_log2
+from fmtemu.formats.base import Format, Value, floor_log2
 
 #: What the codes that are no finite numbers look like; the keys are Float's ``specials``.
 SPECIALS = {
@@ -39,8 +39,9 @@ class Float(Format):
     family = "float"
 
     def __post_init__(self) -> None:
-        check_count("Float", "exponent_bits", self.exponent_bits, 0, 32)
-        check_count("Float", "mantissa_bits", self.mantissa_bits, 0, 63)
+        self._check_count("exponent_bits", 0, 32)
+        self._check_count("mantissa_bits", 0, 63)
+        self._check_flags("subnormals", "signed")
         if self.specials not in SPECIALS:
             raise ValueError(f"Float: specials must be one of {', '.join(SPECIALS)}, got {self.specials!r}")
         if self.exponent_bits == 0 and self.bias is None:
@@ -50,7 +51,7 @@ class Float(Format):
             )
         if self.bias is None:
             object.__setattr__(self, "bias", self._default_bias())
-        check_count("Float", "bias", self.bias, -(2**40), 2**40)
+        self._check_count("bias", -(2**40), 2**40)
         if self.bits > 64:
             raise ValueError(f"Float: sign, exponent and mantissa must fit 64 bits, got {self.bits}")
         if self.specials == "e8m0" and (self.signed or self.mantissa_bits):
@@ -191,7 +192,7 @@ class Float(Format):
     # -- facts -------------------------------------------------------------------------------
     @property
     def precision(self) -> int:
-        return self.mantissa_bits + 1
+        return self.mantissa_bits + 1 if self.smallest_normal is not None else max(self.mantissa_bits, 1)
 
     @property
     def emin(self) -> int:

@@ -84,6 +84,11 @@ def _short_float(name: str) -> Float | None:
     if not m:
         return None
     specials = m[3] or "ieee"
+    if specials == "fn" and 1 + int(m[1]) + int(m[2]) < 8:
+        raise ValueError(
+            f"{name!r} is ambiguous: OCP's formats of fewer than 8 bits have no NaN (e{m[1]}m{m[2]}none), "
+            f"an 8-bit fn has one (float<{m[1]},{m[2]},fn>)"
+        )
     return Float(int(m[1]), int(m[2]), specials=specials, signed=specials != "e8m0")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fmtemu.formats.base import Format, Value, check_count, floor_log2
+from fmtemu.formats.base import Format, Value, floor_log2
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,8 +25,8 @@ class Posit(Format):
     family = "posit"
 
     def __post_init__(self) -> None:
-        check_count("Posit", "bits", self.bits, 2, 64)
-        check_count("Posit", "es", self.es, 0, 16)
+        self._check_count("bits", 2, 64)
+        self._check_count("es", 0, 16)
 
     @property
     def nan_code(self) -> int:

@@ -44,7 +44,7 @@ def has_kernel(fmt: Format, bits: int) -> bool:
     if not fits(fmt, carrier):
         return False
     if isinstance(fmt, Float):  # the word's own subnormals would need another path
-        return fmt.emin >= carrier.emin + (0 if fmt.has_zero else 1)
+        return fmt.mantissa_bits <= layout(bits)["MANTISSA"] and fmt.emin >= carrier.emin + (0 if fmt.has_zero else 1)
     return not isinstance(fmt, Posit) or fmt.es <= _WIDEST_ES[bits]
 
 

@@ -67,7 +67,7 @@ def _float_shortcut(quantizer: Quantizer, fmt: Float, bits: int, to_codes: bool)
     elif rounding != Rounding("nearest_even"):
         return None
     carrier = BY_NAME[f"float{bits}"].format
-    drop = carrier.precision - fmt.precision
+    drop = layout(bits)["MANTISSA"] - fmt.mantissa_bits
     largest = float_bits(fmt.largest, bits)
     fields = _fields(quantizer, fmt, bits, to_codes)
     if fmt.emin == carrier.emin:

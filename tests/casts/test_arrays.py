@@ -449,3 +449,23 @@ def test_default_dtypes_of_decode() -> None:
     """float32, or float64 where that does not hold the format."""
     for spec, dtype in (("e4m3fn", "float32"), ("float16", "float32"), ("posit32", "float64"), ("int32", "float64")):
         assert fe.decode(fe.encode(normal(5), spec), spec).dtype == dtype
+
+
+def test_decode_where_out_overlaps_the_codes() -> None:
+    memory = np.zeros(8, np.uint8)
+    memory[:2] = fe.encode(np.float32([0.3125, 1]), "e4m3fn")
+    assert fe.decode(memory[:2], "e4m3fn", out=memory.view(np.float32)).tolist() == [0.3125, 1.0]
+
+
+def test_via_a_format_with_a_wider_range_than_the_source() -> None:
+    """The first rounding is not rounded again to the source's dtype."""
+    x = np.float16([65504])
+    for quantizer in ("tf32 | via=bfloat16", "bfloat16 | via=float<8,3,ieee>"):
+        assert fe.encode(x, quantizer) == fe.encode(x.astype(np.float32), quantizer)
+    assert fe.cast(np.float16([1.3]), "e4m3fn | via=bfloat16").dtype == np.float16
+
+
+def test_a_matrix_is_an_array() -> None:
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix([[0.3]])
+    assert fe.cast(matrix, "e4m3fn").tolist() == [[0.3125]]
