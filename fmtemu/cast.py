@@ -100,15 +100,16 @@ def _backend(x: Any, name: str = "x") -> Any:
     if isinstance(x, _NUMPY):
         if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray):
             raise TypeError(f"{name} is a masked array, and a cast would drop its mask: use {name}.filled(...)")
-        return _load("fmtemu.backends.numba.arrays")
+        return load_backend("fmtemu.backends.numba.arrays")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
-        return _load("fmtemu.backends.torch.tensors")
+        return load_backend("fmtemu.backends.torch.tensors")
     kind = f"{type(x).__module__}.{type(x).__qualname__}"
     advice = f"use numpy.asarray({name})" if hasattr(x, "__array__") or isinstance(x, (list, tuple)) else "use an array"
     raise TypeError(f"{name} must be a NumPy array, a torch CPU tensor or a float, got {kind}; {advice}")
 
 
 @lru_cache(maxsize=8)
-def _load(name: str) -> Any:
+def load_backend(name: str) -> Any:
+    """A module of fmtemu.backends, imported when it is first needed."""
     return import_module(name)

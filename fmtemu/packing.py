@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fmtemu.cast import _load
+from fmtemu.cast import load_backend
 
 #: What becomes of a row whose codes do not fill whole bytes, by the name of the rule.
 PADDINGS = {
@@ -55,10 +55,10 @@ def unpack(packed: Any, bits: int, count: int, *, out: Any = None) -> Any:
 
 def _run(verb: str, name: str, x: Any, arguments: tuple[int, ...], out: Any) -> Any:
     """Call the backend, tensors as NumPy arrays on the same memory."""
-    function = getattr(_load("fmtemu.backends.numba.packing"), verb)
+    function = getattr(load_backend("fmtemu.backends.numba.packing"), verb)
     if isinstance(x, np.ndarray):
         return function(x, *arguments, out)
-    tensors = _load("fmtemu.backends.torch.tensors")
+    tensors = load_backend("fmtemu.backends.torch.tensors")
     if out is not None and not _is_tensor(out):
         raise TypeError(f"out must be a tensor, got {type(out).__name__}")
     target = None if out is None else tensors._array(out, "out")
