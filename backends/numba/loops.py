@@ -18,6 +18,8 @@ CHUNK = 2048
 
 
 def make_each(identity):
+    """The loop of the deterministic roundings."""
+
     def each(x, y, values):
         """y = kernel(x); returns whether x has a NaN. x and y are different arrays."""
         identity  # noqa: B018
@@ -43,6 +45,8 @@ def make_each(identity):
 
 
 def make_each_random(identity):
+    """The loop of the stochastic roundings."""
+
     def each_random(x, y, values, key0, key1, offset):
         """y = kernel(x, R), element i taking the random bits of element offset + i; returns
         whether x has a NaN. x and y are different arrays."""
@@ -133,6 +137,8 @@ def fill_random(buffer, size, first, bits, key0, key1):
 
 
 def make_lookup(identity):
+    """The loop of a table lookup."""
+
     def lookup(codes, y, table):
         """y = table[codes]."""
         identity  # noqa: B018
