@@ -6,7 +6,6 @@ import hashlib
 from collections import namedtuple
 from functools import cache
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numba import int64, njit, types, uint32, uint64
 from fmtemu import kernels as kernels_package
 from fmtemu import random
 from fmtemu.backends.numba import loops, words
+from fmtemu.kernels.bind import renamed
 from fmtemu.kernels.plan import FIELDS
 
 
@@ -33,13 +33,15 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
     names["quick"] = _names(bits, rounding, True)[f"{prefix}_{quick or family}"]
     names["store"] = names["word" if codes else "from_bits"]
     names.update(count=len(FIELDS[family]), quick_count=len(FIELDS[quick or family]))
-    names["Fields"] = namedtuple("Fields", FIELDS[family])
-    names["QuickFields"] = namedtuple("QuickFields", FIELDS[quick or family])
+    names["Fields"] = namedtuple(f"Fields_{family}", FIELDS[family])
+    names["QuickFields"] = namedtuple(f"Fields_{quick or family}", FIELDS[quick or family])
+    tag = f"{prefix}_{family}_{quick}_{rounding}_{bits}_{codes}"
     if stochastic:
         for function in (loops.fill_random, loops.quick_groups, loops.greatest):
-            names[function.__name__] = njit(FunctionType(function.__code__, names, function.__name__))
+            names[function.__name__] = njit(renamed(function, names, tag))
     make = loops.make_each_random if stochastic else loops.make_each
-    loop = _bound(make(f"{prefix} {family} {quick} {rounding} {bits} {_source_hash()}"), names)
+    names["__name__"] = loops.__name__
+    loop = renamed(make(f"{tag} {_source_hash()}"), names, tag)
     # One signature for read-only and writeable sources.
     real, word = (types.float32, types.int32) if bits == 32 else (types.float64, types.int64)
     target = getattr(types, codes) if codes else real
@@ -52,13 +54,7 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
 @cache
 def compiled_lookup() -> Any:
     """The loop of a table lookup, for any dtypes of codes and values."""
-    return njit(cache=True, nogil=True)(_bound(loops.make_lookup(_source_hash()), {"range": range}))
-
-
-def _bound(loop: Any, names: dict[str, Any]) -> Any:
-    """The loop with its names looked up in ``names``."""
-    names["__name__"] = loops.__name__
-    return FunctionType(loop.__code__, names, loop.__name__, closure=loop.__closure__)
+    return njit(cache=True, nogil=True)(loops.make_lookup(_source_hash()))
 
 
 @cache
@@ -75,5 +71,5 @@ def _source_hash() -> str:
     """A hash of every source that a compiled loop is made of: by itself Numba's disk cache looks
     at the loop's file only, and would run yesterday's kernel after an edit of another."""
     files = sorted(Path(kernels_package.__file__).parent.glob("*.py"))
-    files += [Path(module.__file__) for module in (random, loops, words) if module.__file__]
+    files += [Path(__file__), *(Path(module.__file__) for module in (random, loops, words) if module.__file__)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -50,13 +50,21 @@ def bind(
     kernels are for sources without infinities and NaN.
     """
     names = {"__builtins__": __builtins__, "_U32": random._U32, "PARITY": random.PARITY, **vars(words), **operations}
+    tag = f"{rounding}_{'finite' if finite else 'all'}_{names['WORD_BITS']}"
     for name, function in _ROUNDINGS[rounding].items():
-        names[name] = _rebind(function, names, wrap)
-    names["specials"] = _rebind(edges.no_specials if finite else edges.specials, names, wrap)
+        names[name] = wrap(renamed(function, names, tag))
+    names["specials"] = wrap(renamed(edges.no_specials if finite else edges.specials, names, tag))
     for function in _SHARED:
-        names[function.__name__] = _rebind(function, names, wrap)
+        names[function.__name__] = wrap(renamed(function, names, tag))
     return names
 
 
-def _rebind(function: Any, names: dict[str, Any], wrap: Callable[[Any], Any]) -> Any:
-    return wrap(FunctionType(function.__code__, names, function.__name__))
+def renamed(function: Any, names: dict[str, Any], tag: str) -> Any:
+    """The function with its globals replaced, under a name of its own.
+
+    Compilers link by name: two bindings of one function under one name may be taken for each
+    other, as Numba does with loops that different processes compiled and its disk cache brings together.
+    """
+    bound = FunctionType(function.__code__, names, f"{function.__name__}_{tag}", closure=function.__closure__)
+    bound.__qualname__ = bound.__name__
+    return bound
