@@ -82,7 +82,8 @@ def test_odd(data: st.DataObject, fmt: Format, rounding: Rounding, seed: int) ->
     x = data.draw(sources(fmt))
     if rounding.name == "jam" and isinstance(fmt, Int):
         rounding = Rounding("to_odd")
-    assert np.array_equal(cast(-x, fmt, rounding, seed), -cast(x, fmt, rounding, seed))
+    # A posit makes NaN of an infinity.
+    assert np.array_equal(cast(-x, fmt, rounding, seed), -cast(x, fmt, rounding, seed), equal_nan=True)
 
 
 @law
