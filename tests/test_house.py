@@ -119,7 +119,7 @@ def test_no_circle_between_modules() -> None:
     for i in OUTSIDE_INIT:
         if not i.lazy and i.imported in MODULES:
             graph.setdefault(i.importer, set()).add(i.imported)
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which shows the circle
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # a CycleError shows the circle
 
 
 def test_backends_are_reached_through_one_lazy_lookup() -> None:
