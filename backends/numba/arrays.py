@@ -119,7 +119,7 @@ def _flat(x: Any) -> Any:
     """x as a flat, contiguous, aligned array."""
     if x.ndim == 1 and x.flags.carray:
         return x
-    return np.require(x, requirements="CA").reshape(-1)
+    return np.require(x, requirements=["C", "A"]).reshape(-1)
 
 
 def _widen(x: Any, dtype: np.dtype[Any]) -> Any:

@@ -1,4 +1,5 @@
 """Compiled loops, made when first needed and kept in Numba's disk cache."""
+# mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numba import int64, njit, types, uint32, uint64
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from fmtemu import kernels as kernels_package
 from fmtemu import random
@@ -62,7 +64,7 @@ def _names(bits: int, rounding: str, finite: bool) -> dict[str, Any]:
     """What the loops' code looks up."""
     names = words.kernels(bits, rounding=rounding, finite=finite)
     names.update(int64=int64, uint32=uint32, uint64=uint64, empty=np.empty, CHUNK=loops.CHUNK)
-    names["to_fixed_tuple"] = loops.to_fixed_tuple
+    names["to_fixed_tuple"] = to_fixed_tuple
     return names
 
 

@@ -10,8 +10,6 @@ slices, whose indices the compiler knows to be positive.
 
 from __future__ import annotations
 
-from numba.np.unsafe.ndarray import to_fixed_tuple
-
 #: Elements of a chunk: they stay in the first-level cache, and a multiple of the groups of
 #: fmtemu.random.
 CHUNK = 2048

@@ -5,7 +5,7 @@ until the codes adjoin: neighbours first, then pairs, then fours; unpacking goes
 The last codes of a row pass through a buffer of bits. Words are little-endian in memory, as on
 every machine that Numba runs on.
 """
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def code_dtype(bits: int) -> np.dtype[Any]:
 def _source(x: Any, dtype: np.dtype[Any], out: Any) -> Any:
     """x as a C-contiguous array of a dtype, which shares no memory with out."""
     if x.dtype != dtype or not x.flags.carray:
-        x = np.require(x, dtype, "CA")
+        x = np.require(x, dtype, ["C", "A"])
     return x.copy() if out is not None and _overlaps(x, out) else x
 
 

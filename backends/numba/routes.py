@@ -38,7 +38,8 @@ class Route(NamedTuple):
 def as_dtype(given: Any) -> np.dtype[Any]:
     """The NumPy dtype that a dtype= argument names."""
     try:
-        return np.dtype(given)
+        dtype: np.dtype[Any] = np.dtype(given)
+        return dtype
     except TypeError:
         raise TypeError(f"dtype must be a NumPy floating-point dtype such as numpy.float32, got {given!r}") from None
 

@@ -13,7 +13,7 @@ from fmtemu.formats import Format
 from fmtemu.quantizer import Quantizer
 
 #: Float dtypes that NumPy has too: tensors of these are shared, others pass through float32.
-_SHARED = {torch.float16: np.float16, torch.float32: np.float32, torch.float64: np.float64}
+_SHARED: dict[Any, Any] = {torch.float16: np.float16, torch.float32: np.float32, torch.float64: np.float64}
 
 
 def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offset: int, dtype: Any, out: Any) -> Any:
