@@ -1,83 +1,15 @@
-"""What happens outside the grid: overflow, infinities, NaN, zeros, subnormals, wrong signs."""
+"""What edges mean for one format and rounding, as raw codes."""
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+from fmtemu.edges.options import Edges
 from fmtemu.formats.base import Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
 from fmtemu.rounding import Rounding
-
-#: Field -> option -> meaning; every field also takes "format", the default of the format.
-OPTIONS = {
-    "overflow": {
-        "saturate": "finite overflow gives the largest finite number; infinities stay where the format has them",
-        "saturate_all": "infinities too give the largest finite number",
-        "ieee": "infinity, or the largest finite number where the rounding points toward zero",
-        "infinity": "infinity in every rounding",
-        "nan": "NaN",
-        "wrap": "the low bits of the two's complement (or unsigned) integer (AP_WRAP, ac_fixed WRAP)",
-        "sat_sym": "plus or minus the largest number: the lowest two's complement code is not used (AP_SAT_SYM)",
-        "sat_zero": "zero (AP_SAT_ZERO)",
-    },
-    "infinity": {
-        "infinity": "the format's infinity",
-        "saturate": "the largest finite number",
-        "nan": "NaN",
-        "zero": "zero",
-    },
-    "nan": {"nan": "the canonical NaN", "signed": "the canonical NaN with the sign kept", "zero": "zero"},
-    "zero": {"smallest": "the smallest number", "nan": "NaN"},
-    "subnormals": {"flush": "a result that is subnormal becomes zero of its sign"},
-    "negative_zero": {"positive": "+0"},
-    "unsigned_negative": {"zero": "zero", "nan": "NaN", "absolute": "the sign is dropped"},
-}
-
-PROFILES = {
-    "ml_dtypes": "as ml_dtypes' NumPy casts",
-    "torch": "as PyTorch's Tensor.to",
-    "jax": "as JAX's astype",
-    "p3109": "as IEEE P3109 draft projections",
-    "hls": "as ap_fixed and ac_fixed by default: wrap",
-}
-
-
-@dataclass(frozen=True)
-class Edges:
-    """What a cast does outside the grid; every field is "format" (the format's default) or an
-    option listed with its meaning in OPTIONS.
-
-    ``overflow`` is judged after rounding on the grid continued without end. ``nan`` may also be a
-    raw code or a (positive, negative) pair of codes. ``zero`` is for formats without a zero.
-    """
-
-    overflow: str = "format"
-    infinity: str = "format"
-    nan: str | int | tuple[int, int] = "format"
-    zero: str = "format"
-    subnormals: str = "format"
-    negative_zero: str = "format"
-    unsigned_negative: str = "format"
-
-    def __post_init__(self) -> None:
-        for f in fields(self):
-            given = getattr(self, f.name)
-            if f.name == "nan" and not isinstance(given, str):
-                pair = given if isinstance(given, tuple) else (given, given)
-                codes = all(isinstance(code, int) and not isinstance(code, bool) and code >= 0 for code in pair)
-                if len(pair) != 2 or not codes:
-                    raise ValueError(f"Edges: nan must be an option, a raw code or a pair of them, got {given!r}")
-            elif given != "format" and given not in OPTIONS[f.name]:
-                allowed = ", ".join(["format", *OPTIONS[f.name]]) + (" or a raw code" if f.name == "nan" else "")
-                raise ValueError(f"Edges: {f.name} must be one of {allowed}; got {given!r}")
-
-    def __repr__(self) -> str:
-        given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != "format"]
-        return f"Edges({', '.join(given)})"
-
 
 #: A pair of raw codes, for a positive and a negative input; None where the format has no NaN.
 Pair = tuple[int, int]
@@ -100,59 +32,6 @@ class Outcomes:
     flush_below: int = 0
     wraps: bool = False
     absolute: bool = False
-
-
-def as_edges(spec: Edges | str, fmt: Format, rounding: Rounding) -> Edges:
-    """The Edges that ``spec`` names: Edges, an overflow option, or a profile (PROFILES), which
-    is looked up for this format and rounding. Raises ValueError with the nearest names."""
-    if isinstance(spec, Edges):
-        return spec
-    if not isinstance(spec, str):
-        raise TypeError(f"edges must be Edges, a profile or an overflow option, got {spec!r}")
-    if spec in PROFILES:
-        return _profile(spec, fmt, rounding)
-    if spec == "format" or spec in OPTIONS["overflow"]:
-        return Edges(overflow=spec)
-    known = [*PROFILES, *OPTIONS["overflow"]]
-    near = difflib.get_close_matches(spec, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise ValueError(f"unknown edges {spec!r}: {hint}profiles: {', '.join(PROFILES)}; overflow: {', '.join(known[5:])}")
-
-
-def _profile(name: str, fmt: Format, rounding: Rounding) -> Edges:
-    if isinstance(fmt, Posit):
-        return Edges()
-    if isinstance(fmt, FixedPoint):
-        if name == "jax":
-            return Edges(overflow="saturate", nan="zero")
-        if name in ("ml_dtypes", "torch"):
-            return Edges(overflow="wrap", infinity="zero", nan="zero")
-        return Edges(overflow="wrap") if name == "hls" else Edges()
-    assert isinstance(fmt, Float)
-    if name == "hls":
-        raise ValueError(f"edges='hls' is for fixed-point and integer formats, not {fmt}")
-    if name == "p3109":
-        overflow = "infinity" if rounding.name == "to_odd" and fmt.infinity_code is not None else "format"
-        negative = "format" if fmt.signed or fmt.nan_code is None else "nan"
-        return Edges(overflow=overflow, unsigned_negative=negative)
-    if not fmt.has_zero:
-        sign = {"zero": "smallest", "unsigned_negative": "absolute"} if name == "torch" else {"zero": "nan"}
-        return Edges(overflow="nan", **sign)
-    if fmt.nan_code is None:
-        if not fmt.has_negative_zero:
-            return Edges(overflow="saturate", nan="zero")
-        minus_zero = fmt.join(True, 0)
-        return Edges(overflow="saturate", nan=minus_zero if name == "jax" else (minus_zero, 0))
-    if name == "torch":
-        saturates = fmt.specials == "fn"
-        ones = fmt.join(False, (1 << (fmt.exponent_bits + fmt.mantissa_bits)) - 1)
-        signed = {8: (ones, fmt.join(True, ones))}.get(fmt.bits, "signed") if fmt.has_negative_zero else "nan"
-        overflow = "saturate_all" if saturates else "format" if fmt.infinity_code is not None else "nan"
-        return Edges(overflow=overflow, nan=signed)
-    return Edges(
-        overflow="format" if fmt.infinity_code is not None else "nan",
-        nan="signed" if fmt.has_negative_zero else "nan",
-    )
 
 
 def resolve(fmt: Format, rounding: Rounding, edges: Edges) -> Outcomes:
