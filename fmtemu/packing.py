@@ -10,6 +10,16 @@ import numpy as np
 
 from fmtemu.cast import load_backend
 
+#: Where the codes of a row lie in its bytes, by the name of the layout.
+LAYOUTS = {
+    "little": "code i is the bits i * bits ... (i + 1) * bits - 1 of the row as one little-endian integer "
+    "(PyTorch's float4_e2m1fn_x2, CUDA's fp4x2, JAX, ONNX, torchao's fp4)",
+    "big": "code i is the bits i * bits ... (i + 1) * bits - 1, counted from the highest, of the row as one big-endian "
+    "integer (NumPy's packbits; bitsandbytes' 4 bits: the first code in the high nibble)",
+    "q4_0": "byte j of 16 holds code j of 32 in its low and code j + 16 in its high nibble (ggml's blocks of 32: Q4_0, "
+    "Q4_1, IQ4_NL, MXFP4)",
+}
+
 #: What becomes of a row whose codes do not fill whole bytes, by the name of the rule.
 PADDINGS = {
     "row": "zero bits fill its last byte",
@@ -19,17 +29,18 @@ PADDINGS = {
 MOST_BITS = 16
 
 
-def pack(codes: Any, bits: int, *, pad: str = "row", out: Any = None) -> Any:
+def pack(codes: Any, bits: int, *, layout: str = "little", pad: str = "row", out: Any = None) -> Any:
     """The bytes of unsigned codes of 1..16 bits: n codes on the last axis become ceil(n * bits / 8) of uint8.
 
-    Each row (last axis) is one string of bits, in bytes whose least significant bit comes first; code i is
-    its bits i * bits .. (i + 1) * bits - 1, least significant first. ``pad`` says what becomes of a row
-    that ends inside a byte: "row" fills the byte with zero bits, "error" raises. ``codes`` is a NumPy array
-    or a torch CPU tensor, and so is the result; ``out`` is a C-contiguous one to write to, of no use after
-    an error. Raises TypeError for codes that are not unsigned, ValueError for codes of 2**bits or more.
+    Each row (last axis) is one string of bits, in the order that ``layout`` names: "little" (code i at bit
+    i * bits, the lowest bit of a byte first), "big" (the highest first) or "q4_0" (blocks of 32 codes as in
+    ggml). ``pad`` says what becomes of a row that ends inside a byte: "row" fills it with zero bits, "error"
+    raises. ``codes`` is a NumPy array or a torch CPU tensor, and so is the result; ``out`` is a C-contiguous
+    one to write to, of no use after an error. Raises TypeError for codes that are not unsigned, ValueError for
+    codes of 2**bits or more.
     """
     bits = _integer("pack: bits", bits, 1, MOST_BITS)
-    _check_array("pack: codes", codes)
+    backend = _backend("pack: codes", codes)
     if pad not in PADDINGS:
         raise ValueError(f"pack: unknown pad {pad!r}; allowed: {', '.join(PADDINGS)}")
     if pad == "error" and codes.shape[-1] * bits % 8:
@@ -37,10 +48,11 @@ def pack(codes: Any, bits: int, *, pad: str = "row", out: Any = None) -> Any:
             f"pack: a row of {codes.shape[-1]} codes of {bits} bits ends inside a byte; "
             "pad='row' fills it with zero bits"
         )
-    return _run("pack", "codes", codes, (bits,), out)
+    check_layout("pack", layout, bits, codes.shape[-1])
+    return backend.pack(codes, bits, layout, out)
 
 
-def unpack(packed: Any, bits: int, count: int, *, out: Any = None) -> Any:
+def unpack(packed: Any, bits: int, count: int, *, layout: str = "little", out: Any = None) -> Any:
     """The codes that ``pack`` made these bytes of: ``count`` of ``bits`` bits in each row (last axis).
 
     ``packed`` is uint8, a NumPy array or a torch CPU tensor; the result is uint8 for up to 8 bits, else
@@ -49,40 +61,31 @@ def unpack(packed: Any, bits: int, count: int, *, out: Any = None) -> Any:
     """
     bits = _integer("unpack: bits", bits, 1, MOST_BITS)
     count = _integer("unpack: count", count, 0, sys.maxsize)
-    _check_array("unpack: packed", packed)
-    return _run("unpack", "packed", packed, (bits, count), out)
+    backend = _backend("unpack: packed", packed)
+    check_layout("unpack", layout, bits, count)
+    return backend.unpack(packed, bits, count, layout, out)
 
 
-def _run(verb: str, name: str, x: Any, arguments: tuple[int, ...], out: Any) -> Any:
-    """Call the backend, tensors as NumPy arrays on the same memory."""
-    function = getattr(load_backend("fmtemu.backends.numba.packing"), verb)
+def check_layout(verb: str, layout: str, bits: int, count: int) -> None:
+    """Raise unless the layout is one for rows of ``count`` codes of ``bits`` bits."""
+    if layout not in LAYOUTS:
+        raise ValueError(f"{verb}: unknown layout {layout!r}; allowed: {', '.join(LAYOUTS)}")
+    if layout == "q4_0" and (bits != 4 or count % 32):
+        raise ValueError(f"{verb}: layout 'q4_0' is blocks of 32 codes of 4 bits, got {count} codes of {bits} bits")
+
+
+def _backend(name: str, x: Any) -> Any:
+    """The backend module for this kind of array; raises unless x is one with a last axis."""
+    torch = sys.modules.get("torch")
     if isinstance(x, np.ndarray):
-        return function(x, *arguments, out)
-    tensors = load_backend("fmtemu.backends.torch.tensors")
-    if out is not None and not _is_tensor(out):
-        raise TypeError(f"out must be a tensor, got {type(out).__name__}")
-    target = None if out is None else tensors._array(out, "out")
-    result = function(tensors._array(x, name), *arguments, target)
-    return tensors.torch.from_numpy(result) if out is None else out
-
-
-def _check_array(name: str, x: Any) -> None:
-    """Raise unless x is an array of unsigned integers with a last axis."""
-    if isinstance(x, np.ndarray):
-        unsigned = x.dtype.kind == "u"
-    elif _is_tensor(x):
-        unsigned = str(x.dtype).startswith("torch.uint")
+        module = "fmtemu.backends.numba.packing"
+    elif torch is not None and isinstance(x, torch.Tensor):
+        module = "fmtemu.backends.torch.packing"
     else:
         raise TypeError(f"{name} must be a NumPy array or a torch CPU tensor, got {type(x).__name__}")
-    if not unsigned:
-        raise TypeError(f"{name} must be unsigned integers, got {x.dtype}; .view() gives the bits of another dtype")
     if x.ndim == 0:
         raise ValueError(f"{name} must have a last axis, the row, got an array of shape (); use .reshape(1)")
-
-
-def _is_tensor(x: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(x, torch.Tensor)
+    return load_backend(module)
 
 
 def _integer(name: str, given: Any, least: int, most: int) -> int:

@@ -17,10 +17,16 @@ ALL_BITS = range(1, 17)
 FP4 = np.float32([0, 0.5, -6, 1.5, 3, -0.5, 4, -1])
 
 
-def defined(row: Any, bits: int) -> bytes:
-    """The definition: a row of codes is one integer with code i at bit i * bits."""
+def defined(row: Any, bits: int, layout: str = "little") -> bytes:
+    """The definitions in fmtemu.packing.LAYOUTS, bit by bit."""
+    size = (len(row) * bits + 7) // 8
+    if layout == "q4_0":
+        return b"".join(bytes(row[at + j] | row[at + j + 16] << 4 for j in range(16)) for at in range(0, len(row), 32))
+    if layout == "big":
+        whole = sum(int(code) << (8 * size - (i + 1) * bits) for i, code in enumerate(row))
+        return whole.to_bytes(size, "big")
     whole = sum(int(code) << (i * bits) for i, code in enumerate(row))
-    return whole.to_bytes((len(row) * bits + 7) // 8, "little")
+    return whole.to_bytes(size, "little")
 
 
 def some_codes(shape: tuple[int, ...], bits: int, dtype: Any = None, seed: int = 0) -> Any:
@@ -28,14 +34,14 @@ def some_codes(shape: tuple[int, ...], bits: int, dtype: Any = None, seed: int =
     return codes.astype(dtype or (np.uint8 if bits <= 8 else np.uint16))
 
 
-def check(codes: Any, bits: int) -> None:
-    packed = fe.pack(codes, bits)
+def check(codes: Any, bits: int, layout: str = "little") -> None:
+    packed = fe.pack(codes, bits, layout=layout)
     count = codes.shape[-1]
     assert packed.dtype == np.uint8
     assert packed.shape == (*codes.shape[:-1], -(-count * bits // 8))
     for index in np.ndindex(codes.shape[:-1]):
-        assert packed[index].tobytes() == defined(codes[index], bits)
-    again = fe.unpack(packed, bits, count)
+        assert packed[index].tobytes() == defined(codes[index], bits, layout)
+    again = fe.unpack(packed, bits, count, layout=layout)
     assert again.dtype == (np.uint8 if bits <= 8 else np.uint16)
     assert np.array_equal(again, codes)
 
@@ -48,20 +54,32 @@ def test_every_length_of_row(bits: int) -> None:
         check(np.full((2, count), (1 << bits) - 1, np.uint16), bits)
 
 
+@pytest.mark.parametrize("bits", ALL_BITS)
+def test_big_layout_of_every_length_of_row(bits: int) -> None:
+    for count in (*range(19), 257):
+        check(some_codes((3, count), bits, seed=count), bits, "big")
+
+
+@pytest.mark.parametrize("count", [0, 32, 96])
+def test_q4_0_layout(count: int) -> None:
+    check(some_codes((3, count), 4, seed=count), 4, "q4_0")
+
+
 @given(st.data())
 def test_shapes_strides_and_dtypes(data: st.DataObject) -> None:
     bits = data.draw(st.sampled_from(ALL_BITS))
+    layout = data.draw(st.sampled_from(["little", "big"]))
     shape = data.draw(array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=20))
     dtypes = [dtype for dtype in ("u1", "<u2", ">u2", "<u4", ">u4", "<u8") if int(dtype[-1]) * 8 >= bits]
     codes = some_codes(shape, bits, np.dtype(data.draw(st.sampled_from(dtypes))), data.draw(st.integers(0, 99)))
     codes = codes.transpose(data.draw(st.permutations(range(codes.ndim))))
     codes = codes[tuple(slice(None, None, data.draw(st.sampled_from([1, 2, -1]))) for _ in shape)]
-    check(codes, bits)
-    check(np.broadcast_to(codes, (2, *codes.shape)), bits)
-    packed = fe.pack(codes, bits)
+    check(codes, bits, layout)
+    check(np.broadcast_to(codes, (2, *codes.shape)), bits, layout)
+    packed = fe.pack(codes, bits, layout=layout)
     spread = np.repeat(packed, 2, axis=-1)[..., ::2]  # the same bytes, not contiguous
     spread.flags.writeable = False
-    assert np.array_equal(fe.unpack(spread, bits, codes.shape[-1]), codes)
+    assert np.array_equal(fe.unpack(spread, bits, codes.shape[-1], layout=layout), codes)
 
 
 @pytest.mark.parametrize("offset", range(1, 8))
@@ -89,17 +107,18 @@ def test_threads_change_nothing(bits: int, shape: tuple[int, ...], monkeypatch: 
         fe.pack(too_large, bits)
 
 
+@pytest.mark.parametrize("layout", ["little", "big"])
 @pytest.mark.parametrize("bits", ALL_BITS)
-def test_out_is_filled_and_nothing_beside_it(bits: int) -> None:
+def test_out_is_filled_and_nothing_beside_it(bits: int, layout: str) -> None:
     codes = some_codes((5, 37), bits)
     size = -(-37 * bits // 8)
     room = np.full((7, size), 0xA5, np.uint8)
-    assert fe.pack(codes, bits, out=room[1:6]) is not None
-    assert np.array_equal(room[1:6], fe.pack(codes, bits))
+    assert fe.pack(codes, bits, layout=layout, out=room[1:6]) is not None
+    assert np.array_equal(room[1:6], fe.pack(codes, bits, layout=layout))
     assert (room[[0, 6]] == 0xA5).all()
     back = np.full((7, 37), 0xA5, codes.dtype)
     out = back[1:6]
-    assert fe.unpack(room[1:6], bits, 37, out=out) is out
+    assert fe.unpack(room[1:6], bits, 37, layout=layout, out=out) is out
     assert np.array_equal(out, codes)
     assert (back[[0, 6]] == 0xA5).all()
 
@@ -168,6 +187,36 @@ def test_mxfp4_codes_go_low_nibble_first() -> None:
     assert np.array_equal(packed, codes[:, 0::2] | codes[:, 1::2] << 4)
 
 
+def test_big_layout_is_numpy_packbits_by_default() -> None:
+    codes = some_codes((6, 29), 1)
+    assert np.array_equal(fe.pack(codes, 1, layout="big"), np.packbits(codes, axis=-1))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_big_layout_of_whole_bytes_is_the_big_endian_array(bits: int) -> None:
+    codes = some_codes((6, 29), bits)
+    assert fe.pack(codes, bits, layout="big").tobytes() == codes.astype(codes.dtype.newbyteorder(">")).tobytes()
+
+
+def test_big_layout_is_bitsandbytes_high_nibble_first() -> None:
+    """Its quantize_4bit: the code of element 2j is shifted up by 4, that of 2j + 1 is or-ed in."""
+    codes = some_codes((3, 64), 4)
+    assert np.array_equal(fe.pack(codes, 4, layout="big"), codes[:, 0::2] << 4 | codes[:, 1::2])
+
+
+def test_q4_0_layout_is_ggml() -> None:
+    """quantize_row_q4_0_ref: qs[j] = code j of the block's 32, | code j + 16, shifted up by 4."""
+    codes = some_codes((3, 64), 4).reshape(3, 2, 32)
+    expected = codes[..., :16] | codes[..., 16:] << 4
+    assert np.array_equal(fe.pack(codes.reshape(3, 64), 4, layout="q4_0"), expected.reshape(3, 32))
+
+
+def test_every_layout_is_tested_and_has_an_order() -> None:
+    from fmtemu.backends.numba.layouts import ORDERS
+
+    assert {"little", *ORDERS} == set(fe.packing.LAYOUTS) == {"little", "big", "q4_0"}
+
+
 def test_fp6_is_four_codes_in_three_bytes() -> None:
     codes = some_codes((5, 32), 6)
     packed = fe.pack(codes, 6)
@@ -195,6 +244,7 @@ def test_tensors(bits: int, name: str) -> None:
     again = fe.unpack(packed, bits, 19)
     assert isinstance(again, torch.Tensor)
     assert np.array_equal(again.numpy(), codes)
+    assert np.array_equal(fe.pack(tensor, bits, layout="big").numpy(), fe.pack(codes, bits, layout="big"))
     assert np.array_equal(fe.pack(tensor.transpose(0, 1)[:, ::2], bits), fe.pack(codes.swapaxes(0, 1)[:, ::2], bits))
 
 
@@ -236,6 +286,12 @@ X = np.uint8([1, 2, 3])
         (lambda: fe.pack(X, True), TypeError, "bits must be an integer, got True"),
         (lambda: fe.pack(X, 4, pad="rows"), ValueError, "unknown pad 'rows'; allowed: row, error"),
         (lambda: fe.pack(X, 4, pad="error"), ValueError, "row of 3 codes of 4 bits ends inside a byte.*pad='row'"),
+        (lambda: fe.pack(X, 4, layout="middle"), ValueError, "unknown layout 'middle'; allowed: little, big, q4_0"),
+        (lambda: fe.unpack(X, 4, 6, layout="middle"), ValueError, "unpack: unknown layout 'middle'"),
+        (lambda: fe.pack(X, 4, layout="q4_0"), ValueError, "blocks of 32 codes of 4 bits, got 3 codes of 4 bits"),
+        (lambda: fe.unpack(X, 3, 32, layout="q4_0"), ValueError, "unpack: layout 'q4_0'.*got 32 codes of 3 bits"),
+        (lambda: fe.pack(X, 1, layout="big"), ValueError, "codes of 1 bits are below 2, got 3"),
+        (lambda: fe.unpack(np.uint8([0x21, 0x43]), 4, 3, layout="big"), ValueError, "bits set after its 3 codes"),
         (lambda: fe.pack(X, 4, out=np.empty(3, np.uint8)), ValueError, r"out must have the shape \(2,\).*\(3,\)"),
         (lambda: fe.pack(X, 4, out=np.empty(2, np.int8)), TypeError, "out must have dtype uint8, got int8"),
         (lambda: fe.pack(X, 4, out=np.empty(4, np.uint8)[::2]), ValueError, "out must be C-contiguous"),
