@@ -7,6 +7,7 @@ from fmtemu.cast import cast, decode, encode
 from fmtemu.edges import Edges
 from fmtemu.formats import Fixed, Float, Format, Int, Posit, as_format
 from fmtemu.hardware import cost
+from fmtemu.packed import PackedArray, load_packed, save_packed
 from fmtemu.packing import pack, unpack
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding, Stochastic, as_rounding
@@ -20,6 +21,7 @@ __all__ = [
     "Float",
     "Format",
     "Int",
+    "PackedArray",
     "Posit",
     "Quantizer",
     "Rounding",
@@ -32,6 +34,8 @@ __all__ = [
     "decode",
     "encode",
     "find_scale",
+    "load_packed",
     "pack",
+    "save_packed",
     "unpack",
 ]

@@ -1,0 +1,1 @@
+"""Files of named arrays, read and written in pieces: .npy, .npz and .safetensors."""
