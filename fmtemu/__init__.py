@@ -5,7 +5,24 @@
 
 from fmtemu.cast import cast, decode, encode
 from fmtemu.edges import Edges
-from fmtemu.formats import Fixed, Float, Format, Int, Posit, as_format
+from fmtemu.formats import (
+    MX,
+    NVFP4,
+    Block,
+    BlockFloat,
+    Fixed,
+    Float,
+    Format,
+    GroupInt,
+    Int,
+    PerChannel,
+    PerTensor,
+    PerToken,
+    Posit,
+    Scaled,
+    Scaling,
+    as_format,
+)
 from fmtemu.hardware import cost
 from fmtemu.packed import PackedArray, load_packed, save_packed
 from fmtemu.packing import pack, unpack
@@ -16,15 +33,25 @@ from fmtemu.scaling import find_scale
 __version__ = "0.1.0"
 
 __all__ = [
+    "MX",
+    "NVFP4",
+    "Block",
+    "BlockFloat",
     "Edges",
     "Fixed",
     "Float",
     "Format",
+    "GroupInt",
     "Int",
     "PackedArray",
+    "PerChannel",
+    "PerTensor",
+    "PerToken",
     "Posit",
     "Quantizer",
     "Rounding",
+    "Scaled",
+    "Scaling",
     "Stochastic",
     "as_format",
     "as_quantizer",

@@ -1,10 +1,29 @@
 """Which numbers: formats as frozen records, their names, and how to write them down."""
 
 from fmtemu.formats.base import Format
+from fmtemu.formats.blocks import MX, NVFP4, Block, BlockFloat, GroupInt, PerChannel, PerTensor, PerToken
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.parse import as_format
 from fmtemu.formats.posit import Posit
+from fmtemu.formats.scaled import Scaled, Scaling
 
-__all__ = ["Fixed", "Float", "Format", "Int", "Posit", "as_format"]
+__all__ = [
+    "MX",
+    "NVFP4",
+    "Block",
+    "BlockFloat",
+    "Fixed",
+    "Float",
+    "Format",
+    "GroupInt",
+    "Int",
+    "PerChannel",
+    "PerTensor",
+    "PerToken",
+    "Posit",
+    "Scaled",
+    "Scaling",
+    "as_format",
+]

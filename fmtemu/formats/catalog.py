@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fmtemu.formats.base import CATALOG_NAMES, Format
+from fmtemu.formats.blocks import MX, NVFP4, BlockFloat, GroupInt, PerTensor
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import Float
@@ -94,7 +95,33 @@ _POSITS = tuple(
     for bits in (8, 16, 32)
 )
 
-ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS
+_MSFP = "Darvish Rouhani et al., Pushing the Limits of Narrow Precision Inferencing at Cloud Scale, 2020"
+_BLOCKS = (
+    Entry("mxfp8_e4m3", MX(Float(4, 3, specials="fn")), "block", _OCP_MX, ("mxfp8", "mxfp8_e4m3fn")),
+    Entry("mxfp8_e5m2", MX(Float(5, 2)), "block", _OCP_MX),
+    Entry("mxfp6_e2m3", MX(Float(2, 3, specials="none")), "block", _OCP_MX, ("mxfp6_e2m3fn",)),
+    Entry("mxfp6_e3m2", MX(Float(3, 2, specials="none")), "block", _OCP_MX, ("mxfp6_e3m2fn",)),
+    Entry("mxfp4", MX(Float(2, 1, specials="none")), "block", _OCP_MX, ("mxfp4_e2m1", "mxfp4_e2m1fn")),
+    Entry("mxint8", MX(Fixed(2, 6)), "block", _OCP_MX),
+    Entry("nvfp4", NVFP4(), "block", "NVIDIA, Introducing NVFP4, 2025", ("nvfp4_e2m1",)),
+    Entry("msfp12", BlockFloat(4, 16), "block", _MSFP),
+    Entry("msfp16", BlockFloat(8, 16), "block", _MSFP),
+    Entry(
+        "dfp16",
+        PerTensor(Int(16), Float(8, 0, specials="e8m0", signed=False)),
+        "block",
+        "Das et al., Mixed Precision Training of CNNs using Integer Operations, 2018",
+    ),
+    Entry(
+        "q4_0",
+        GroupInt(4, 32),
+        "block",
+        "layout of ggml's Q4_0; its absolute maximum lands on 7",
+    ),
+    Entry("q8_0", GroupInt(8, 32), "block", "layout of ggml's Q8_0"),
+)
+
+ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + _BLOCKS
 
 #: Name or alias -> entry.
 BY_NAME = {name: entry for entry in ENTRIES for name in (entry.name, *entry.aliases)}

@@ -10,9 +10,13 @@ from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import SPECIALS, Float
+from fmtemu.formats.parse_scaled import parse_scaled
 from fmtemu.formats.posit import Posit
 
-_SPEC = "posit<16,1>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none, binary8p3se"
+_SPEC = (
+    "posit<16,1>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none, binary8p3se, "
+    "block<e2m1fn,16,e4m3fn>"
+)
 
 
 def as_format(spec: object) -> Format:
@@ -71,6 +75,8 @@ def _parse(text: str) -> Format:
         return _parse_float(text, int(m[1]), int(m[2]), m[3].split(",")[1:])
     if m := _P3109.fullmatch(name):
         return _p3109(text, int(m[1]), int(m[2]), signed=m[3] == "s", extended=m[4] == "e")
+    if name.startswith("block<") and name.endswith(">"):
+        return parse_scaled(name, as_format)
     short = _short_float(name)
     if short is not None:
         return short
