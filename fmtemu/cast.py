@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from fmtemu.edges import Edges
+from fmtemu.encoded import Encoded
+from fmtemu.formats import Scaled
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding
 
 #: Numbers are cast as arrays without dimensions.
 _SCALARS = (float, np.floating)
 _NUMPY = (np.ndarray, *_SCALARS)
+_PLAIN, _SCALED = "fmtemu.backends.numba.arrays", "fmtemu.backends.numba.blocks"
 
 
 def cast(
@@ -38,14 +41,14 @@ def cast(
     x is a NumPy array, a torch CPU tensor or a float; the result is of the same kind and shape and
     of ``dtype``, by default x's (integers need one), in native byte order. ``q`` is what as_quantizer
     takes; rounding, edges and overflow replace its fields. With ``scale`` (positive float32, broadcast
-    against x) the result is scale * Q(x / scale), whose product is rounded to the result's dtype. A
-    stochastic rounding takes element i's bits from (seed, stream, offset + i), which others ignore.
-    ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
+    against x) the result is scale * Q(x / scale), whose product is rounded to the result's dtype; a
+    Scaled finds its own scales. A stochastic rounding takes element i's bits from (seed, stream,
+    offset + i), which others ignore. ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
     if type(x) is not np.ndarray and isinstance(x, _SCALARS):
-        return _backend(x).cast(x, quantizer, scale, seed, stream, offset, dtype, out)[()]
-    return _backend(x).cast(x, quantizer, scale, seed, stream, offset, dtype, out)
+        return _backend(x, quantizer).cast(x, quantizer, scale, seed, stream, offset, dtype, out)[()]
+    return _backend(x, quantizer).cast(x, quantizer, scale, seed, stream, offset, dtype, out)
 
 
 def encode(
@@ -60,28 +63,38 @@ def encode(
     offset: int = 0,
     out: Any = None,
 ) -> Any:
-    """The raw codes of x in a number format, in the smallest unsigned dtype that holds them.
+    """The raw codes of x in a number format, in the smallest unsigned dtype that holds them; in a format
+    with scales an Encoded.
 
     Arguments as for ``cast``. Raises ValueError where x has NaN and the format has no code for it:
     say what it becomes, as in encode(x, "int8 | nan=zero").
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
     if type(x) is not np.ndarray and isinstance(x, _SCALARS):
-        return _backend(x).encode(x, quantizer, seed, stream, offset, out)[()]
-    return _backend(x).encode(x, quantizer, seed, stream, offset, out)
+        return _backend(x, quantizer).encode(x, quantizer, seed, stream, offset, out)[()]
+    return _backend(x, quantizer).encode(x, quantizer, seed, stream, offset, out)
 
 
-def decode(codes: Any, fmt: object, *, dtype: Any = None, out: Any = None) -> Any:
-    """The values of an array of raw codes: of ``dtype``, by default float32, or float64 where that
-    does not hold the format. Every NaN code gives the one quiet NaN with its sign cleared."""
-    chosen = as_quantizer(fmt).format
+def decode(codes: Any, fmt: object = None, *, dtype: Any = None, out: Any = None) -> Any:
+    """The values of an array of raw codes of a format, or of an Encoded, which knows its own: of ``dtype``,
+    by default float32, or float64 where that does not hold the format. Every NaN code gives the one
+    quiet NaN with its sign cleared; scales multiply as RN(RN(element * s) * t) in the dtype."""
+    if isinstance(codes, Encoded):
+        if fmt is not None:
+            raise TypeError("decode: an Encoded knows its format: leave fmt out")
+        return _backend(codes.codes, codes.quantizer, "codes").decode(codes, None, dtype, out)
+    if fmt is None:
+        raise TypeError("decode: give the format of the codes")
+    quantizer = as_quantizer(fmt)
+    if isinstance(quantizer.format, Scaled):
+        raise TypeError(f"decode: codes of {quantizer.format} need their scales: give the Encoded that encode made")
     if isinstance(codes, (int, np.integer)) and not isinstance(codes, bool):
         if codes < 0:
             raise ValueError(f"decode: codes are unsigned, got {codes}")
-        return _backend(0.0).decode(np.asarray(codes, np.uint64), chosen, dtype, out)[()]
+        return _backend(0.0, quantizer).decode(np.asarray(codes, np.uint64), quantizer.format, dtype, out)[()]
     if isinstance(codes, _SCALARS):
         raise TypeError(f"decode: codes must be unsigned integers, got {codes!r}")
-    return _backend(codes, "codes").decode(codes, chosen, dtype, out)
+    return _backend(codes, quantizer, "codes").decode(codes, quantizer.format, dtype, out)
 
 
 _plain = lru_cache(maxsize=4096)(as_quantizer)  # saves half of a small cast's time
@@ -95,12 +108,12 @@ def _quantizer(
     return as_quantizer(q, rounding=rounding, edges=edges, overflow=overflow)
 
 
-def _backend(x: Any, name: str = "x") -> Any:
-    """The backend module for this kind of array."""
+def _backend(x: Any, quantizer: Quantizer, name: str = "x") -> Any:
+    """The backend module for this kind of array and quantizer."""
     if isinstance(x, _NUMPY):
         if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray):
             raise TypeError(f"{name} is a masked array, and a cast would drop its mask: use {name}.filled(...)")
-        return load_backend("fmtemu.backends.numba.arrays")
+        return load_backend(_SCALED if type(quantizer.format) is Scaled else _PLAIN)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         return load_backend("fmtemu.backends.torch.tensors")

@@ -9,7 +9,11 @@ from typing import NamedTuple
 from fmtemu.edges import OPTIONS, PROFILES, Edges, Outcomes, as_edges, resolve
 from fmtemu.formats import Format, as_format
 from fmtemu.formats.minifloat import Float
+from fmtemu.formats.scaled import Scaled
 from fmtemu.rounding import Rounding, as_rounding
+
+#: The edges that integers with a zero point can have.
+_AFFINE_EDGES = [Edges(overflow=overflow, nan=nan) for overflow in ("format", "saturate") for nan in ("format", "zero")]
 
 
 @dataclass(frozen=True, init=False)
@@ -35,17 +39,30 @@ class Quantizer:
     ) -> None:
         object.__setattr__(self, "format", as_format(format))
         object.__setattr__(self, "rounding", as_rounding(rounding))
-        object.__setattr__(self, "edges", as_edges(edges, self.format, self.rounding))
+        number = self.format.element if isinstance(self.format, Scaled) else self.format
+        object.__setattr__(self, "edges", as_edges(edges, number, self.rounding))
         object.__setattr__(self, "via", None if via is None else as_format(via))
         if self.via is not None and not isinstance(self.via, Float):
             raise ValueError(f"via must be a floating-point format, got {self.via}")
-        object.__setattr__(self, "_outcomes", resolve(self.format, self.rounding, self.edges))
+        if isinstance(self.format, Scaled):
+            if self.format.scaling.affine and self.edges not in _AFFINE_EDGES:
+                raise ValueError(f"an affine scaling saturates, and only nan=zero can be chosen; got {self.edges}")
+            kept = self.edges if self.edges.overflow != "format" else replace(self.edges, overflow="saturate")
+            object.__setattr__(self, "_element", Quantizer(number, self.rounding, kept))
+        outcomes = resolve(number, self.rounding, self.element.edges)
+        object.__setattr__(self, "_outcomes", outcomes)
         object.__setattr__(self, "_hash", hash((self.format, self.rounding, self.edges, self.via)))
 
     @property
     def outcomes(self) -> Outcomes:
         """What the edges mean for this format and rounding, as raw codes."""
         return self._outcomes  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def element(self) -> Quantizer:
+        """The quantizer of one element of a Scaled, in units of its scale, saturating by default;
+        of a plain format it is this one."""
+        return getattr(self, "_element", self)
 
     def __hash__(self) -> int:
         return self._hash  # type: ignore[attr-defined, no-any-return]

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("formats", "rounding", "edges"),
     ("quantizer", "random"),
-    ("exact", "kernels", "policy"),
+    ("exact", "exact_scaled", "kernels", "policy"),
     ("backends",),
     ("cast", "packing", "packed", "files", "scaling", "calibrate", "arith", "matmul", "tensor_cores"),
     ("emulate", "testing", "hardware"),

@@ -32,7 +32,7 @@ CHOICES = {
     },
     "partial": {
         "short": "the last tile of an axis may be short",
-        "pad": "as short, and its codes are filled up with zeros",
+        "pad": "as short, and encode fills its codes up with code 0",
         "error": "a short tile is refused",
     },
     "nonfinite": {

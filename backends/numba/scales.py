@@ -1,0 +1,159 @@
+"""The scales of an array's tiles, exactly: in bulk what fmtemu.exact_scaled defines one by one.
+
+Quotients are rounded to float64 first. That decides as the exact quotient does: numbers of m bits
+and products of n bits that differ do so by a relative 2**-max(m, n) at least.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fmtemu.backends.numba import arrays
+from fmtemu.backends.numba.tiles import Extents, reduce_tiles, spread
+from fmtemu.formats import Format, Scaled
+from fmtemu.formats.base import floor_log2
+from fmtemu.quantizer import Quantizer
+from fmtemu.rounding import Stochastic
+
+#: Bits of a product for which a float64 quotient is on the right side of every boundary.
+_SURE_BITS = 52
+#: Families whose decision boundaries are numbers of few bits.
+_RATIONAL = ("int", "fixed", "float", "posit", "codebook")
+
+
+class Scales(NamedTuple):
+    """In float64, an entry per tile: the scale (NaN where all values are to be) and the zero point; and
+    an entry per outer tile, t. None where there are none."""
+
+    scale: Any
+    zero_point: Any
+    outer: Any
+    extents: Extents
+    outer_extents: Extents
+
+    def spread(self, numbers: Any, shape: tuple[int, ...], rows: slice) -> Any:
+        """What elements of an array of ``shape`` have of ``numbers``, per tile or outer tile."""
+        extents = self.outer_extents if numbers is self.outer else self.extents
+        return spread(numbers, extents, shape, rows)
+
+
+def find_scales(x: Any, fmt: Scaled) -> Scales:
+    """The scales of x, of a float dtype, by the rules of ``fmt``."""
+    scaling, extents = fmt.scaling, fmt.scaling.extents(x.shape)
+    low = reduce_tiles(np.minimum, _finite(x), extents).astype(np.float64)
+    high = reduce_tiles(np.maximum, _finite(x), extents).astype(np.float64)
+    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    greatest = np.maximum(high, -low)
+    outer, outer_extents = None, extents
+    if fmt.outer is not None:
+        outer_extents = _outer_extents(fmt, x.shape, extents)
+        ratio = tuple(-(-large // small) for large, small in zip(outer_extents, extents, strict=True))
+        outer = _outer_scale(reduce_tiles(np.maximum, greatest, ratio), fmt)
+        t = spread(outer, ratio, greatest.shape)
+    else:
+        t = 1.0
+    zero_point = None
+    if scaling.affine:
+        scale = _nearest(_spans(low, high) / (float(fmt.element.largest) - float(fmt.element.lowest)), fmt)
+        scale = _clamp(scale, greatest, fmt)
+        lowest, largest = float(fmt.element.lowest), float(fmt.element.largest)
+        zero_point = np.clip(lowest - np.rint(low / scale), lowest, largest)
+    else:
+        scale = _clamp(_symmetric(greatest, t, fmt), greatest, fmt)
+    if scaling.nonfinite == "nan":
+        wild = reduce_tiles(np.logical_or, ~np.isfinite(x), extents)
+        scale = np.where(wild, np.nan, scale)
+        zero_point = None if zero_point is None else np.where(wild, 0.0, zero_point)
+    return Scales(scale, zero_point, outer, extents, outer_extents)
+
+
+def check_exact(quantizer: Quantizer, source: Format) -> None:
+    """Raise unless scales and elements of arrays with numbers of ``source`` are decided exactly."""
+    fmt, element = quantizer.format, quantizer.element.format
+    assert isinstance(fmt, Scaled)
+    scaling, rounding = fmt.scaling, quantizer.rounding
+    narrow = source.precision <= 24
+    powers = scaling.has_power_scales and fmt.outer is None and not scaling.affine
+    if not narrow and not (powers and scaling.rule != "nearest" and scaling.apply == "divide"):
+        raise TypeError(
+            f"x holds numbers of {source.precision} bits, which {fmt} cannot round once; cast x to float32 first "
+            "(scales that are powers of two, rule floor, ceil, rceil or even, take float64)"
+        )
+    if powers or scaling.apply == "reciprocal":
+        return
+    limit = (
+        floor_log2(element.largest) - element.lsb_exponent + 2
+        if element.family == "codebook"
+        else element.precision + 1
+    )
+    random_bits = rounding.bits if isinstance(rounding, Stochastic) else 0
+    shared = scaling.numbers.precision + (24 if fmt.outer is not None else 0)
+    if element.family not in _RATIONAL or max(limit + random_bits, element.precision) + shared > _SURE_BITS:
+        raise ValueError(
+            f"{quantizer} cannot be decided exactly in arrays: the bits of an element's boundary, of the random "
+            f"numbers and of the scales must be at most {_SURE_BITS} together; scales that are powers of two always can"
+        )
+
+
+def _finite(x: Any) -> Any:
+    """x with zeros for NaN and infinities."""
+    finite = np.isfinite(x)
+    return x if finite.all() else np.where(finite, x, x.dtype.type(0))
+
+
+def _outer_extents(fmt: Scaled, shape: tuple[int, ...], extents: Extents) -> Extents:
+    assert fmt.outer is not None
+    outer = fmt.outer.extents(shape)
+    for axis, (large, small, length) in enumerate(zip(outer, extents, shape, strict=True)):
+        if large < length and large % small:
+            raise ValueError(
+                f"{fmt}: an outer tile must hold whole tiles; along axis {axis} it has {large} elements, they {small}"
+            )
+    return outer
+
+
+def _outer_scale(greatest: Any, fmt: Scaled) -> Any:
+    """t: float32(greatest / (largest element * largest scale)), at least the smallest float32; 1 for zeros."""
+    t = (greatest / float(fmt.element.largest * fmt.scaling.bounds[1])).astype(np.float32).astype(np.float64)
+    return np.where(greatest > 0, np.maximum(t, float(np.finfo(np.float32).smallest_subnormal)), 1.0)
+
+
+def _symmetric(greatest: Any, t: Any, fmt: Scaled) -> Any:
+    """s by the rule, not yet clamped; anything where ``greatest`` is 0."""
+    rule, element = fmt.scaling.rule, fmt.element
+    divisor = t * float(element.largest)
+    if rule == "nearest" or not fmt.scaling.has_power_scales:
+        return _nearest(greatest / divisor, fmt)
+    if rule == "rceil":
+        (m, e), (n, f) = np.frexp(greatest), np.frexp(divisor)
+        return np.ldexp(1.0, e - f + (m > n))
+    m, e = np.frexp(greatest / t)
+    if rule == "even":
+        m = np.rint(np.ldexp(m, element.precision))
+        e = e + (m == 1 << element.precision)
+    if rule == "ceil":
+        e = e + (m > 0.5)
+    return np.ldexp(1.0, e - 1 - element.emax)
+
+
+def _nearest(r: Any, fmt: Scaled) -> Any:
+    """r as a scale: to nearest, ties to even, or up (rceil)."""
+    rounding = "toward_positive" if fmt.scaling.rule == "rceil" else "nearest_even"
+    return arrays.cast(r, Quantizer(fmt.scaling.numbers, rounding, "saturate"), None, None, (), 0, None, None)
+
+
+def _clamp(scale: Any, greatest: Any, fmt: Scaled) -> Any:
+    lowest, highest = map(float, fmt.scaling.bounds)
+    return np.where(greatest > 0, np.clip(scale, lowest, highest), lowest)
+
+
+def _spans(low: Any, high: Any) -> Any:
+    """high - low, rounded to odd at 45 bits: it compares with numbers of 44 as the exact difference does."""
+    span = high - low
+    part = span - high
+    error = (high - (span - part)) + (-low - part)
+    bits = span.view(np.int64) - (error < 0)
+    inexact = (error != 0) | ((bits & 0xFF) != 0)
+    return ((bits & ~0xFF) | (inexact.astype(np.int64) << 8)).view(np.float64)
