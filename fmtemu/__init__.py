@@ -5,6 +5,7 @@
 
 from fmtemu.cast import cast, decode, encode
 from fmtemu.edges import Edges
+from fmtemu.encoded import Encoded
 from fmtemu.formats import (
     MX,
     NVFP4,
@@ -38,6 +39,7 @@ __all__ = [
     "Block",
     "BlockFloat",
     "Edges",
+    "Encoded",
     "Fixed",
     "Float",
     "Format",

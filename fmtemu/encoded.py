@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fmtemu.quantizer import Quantizer
@@ -24,3 +25,17 @@ class Encoded:
     outer_scales: Any
     quantizer: Quantizer
     shape: tuple[int, ...]
+
+    def convert(self, function: Callable[[Any], Any]) -> Encoded:
+        """The same with ``function`` of every array."""
+
+        def converted(part: Any) -> Any:
+            return None if part is None else function(part)
+
+        return replace(
+            self,
+            codes=converted(self.codes),
+            scales=converted(self.scales),
+            zero_points=converted(self.zero_points),
+            outer_scales=converted(self.outer_scales),
+        )

@@ -91,11 +91,12 @@ def decode(encoded: Encoded, _: None, dtype: Any, out: Any) -> Any:
     if fmt.scaling.scale is not None:
         numbers = arrays.decode(numbers, fmt.scaling.scale, np.float64, None)
     extents = fmt.scaling.extents(shape)
-    outer = None if encoded.outer_scales is None else encoded.outer_scales.astype(np.float64)
-    outer_extents = extents if fmt.outer is None else fmt.outer.extents(shape)
+    outer, outer_extents = None, extents
+    if fmt.outer is not None:
+        outer, outer_extents = encoded.outer_scales.astype(np.float64), fmt.outer.extents(shape)
     scales = Scales(numbers.astype(np.float64), encoded.zero_points, outer, extents, outer_extents)
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
-    for rows, _ in _slabs(shape):
+    for rows, _first in _slabs(shape):
         element = arrays.decode(codes[rows], fmt.element, np.float64, None)
         if scales.zero_point is not None:
             element = element - scales.spread(scales.zero_point, shape, rows)

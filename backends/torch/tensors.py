@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from fmtemu.backends.numba import arrays
+from fmtemu.backends.numba import arrays, blocks
 from fmtemu.backends.numba.routes import check_carrier, code_dtype, decode_dtype
-from fmtemu.formats import Format
+from fmtemu.formats import Format, Scaled
 from fmtemu.quantizer import Quantizer
 
 #: Float dtypes that NumPy has too: tensors of these are shared, others pass through float32.
@@ -25,19 +25,23 @@ def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offse
         _check_out(out, x.shape, wanted)
     if isinstance(scale, torch.Tensor):
         scale = _array(scale, "scale")
+    backend = blocks if isinstance(quantizer.format, Scaled) else arrays
     if wanted is None or wanted in _SHARED:
         target = None if out is None else out.numpy()
-        values = arrays.cast(_array(x, "x"), quantizer, scale, seed, stream, offset, _SHARED.get(wanted), target)
+        values = backend.cast(_array(x, "x"), quantizer, scale, seed, stream, offset, _SHARED.get(wanted), target)
         return torch.from_numpy(np.asarray(values)) if out is None else out
     # NumPy's name for a dtype that only ml_dtypes gives it; the values are exact in it and in float32.
-    check_carrier(quantizer.format, wanted)
-    values = arrays.cast(_array(x, "x"), quantizer, scale, seed, stream, offset, np.float32, None)
+    if backend is arrays:
+        check_carrier(quantizer.format, wanted)
+    values = backend.cast(_array(x, "x"), quantizer, scale, seed, stream, offset, np.float32, None)
     result = torch.from_numpy(np.asarray(values)).to(wanted)
     return result if out is None else out.copy_(result)
 
 
 def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, out: Any) -> Any:
     """See fmtemu.encode."""
+    if isinstance(quantizer.format, Scaled):
+        return blocks.encode(_array(x, "x"), quantizer, seed, stream, offset, out).convert(torch.from_numpy)
     if out is not None:
         _check_out(out, x.shape, getattr(torch, code_dtype(quantizer.format).name))
     target = None if out is None else out.numpy()
@@ -45,14 +49,19 @@ def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, ou
     return torch.from_numpy(codes) if out is None else out
 
 
-def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
-    """See fmtemu.decode; dtype is a torch dtype."""
+def decode(codes: Any, fmt: Format | None, dtype: Any, out: Any) -> Any:
+    """See fmtemu.decode; ``codes`` are a tensor, or an Encoded of tensors; dtype is a torch dtype."""
     if dtype is not None and dtype not in _SHARED:
         raise TypeError(f"decode: dtype of a tensor must be one of {', '.join(map(str, _SHARED))}, got {dtype!r}")
+    wanted = _SHARED.get(dtype)
     if out is not None:
-        _check_out(out, codes.shape, dtype or getattr(torch, decode_dtype(fmt, None).name))
+        default = torch.float32 if fmt is None else getattr(torch, decode_dtype(fmt, None).name)
+        _check_out(out, codes.shape, dtype or default)
     target = None if out is None else out.numpy()
-    values = arrays.decode(_array(codes, "codes"), fmt, _SHARED.get(dtype), target)
+    if fmt is None:
+        values = blocks.decode(codes.convert(lambda part: _array(part, "codes")), None, wanted, target)
+    else:
+        values = arrays.decode(_array(codes, "codes"), fmt, wanted, target)
     return torch.from_numpy(values) if out is None else out
 
 

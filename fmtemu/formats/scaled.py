@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from typing import Any
 
 from fmtemu.formats.base import Format, Value, check_count, floor_log2
 from fmtemu.formats.fixed import FixedPoint
@@ -139,7 +140,8 @@ class Scaling:
     def is_default(self, name: str) -> bool:
         """Whether a field has its default value, or what that resolves to."""
         if name in ("rule", "nonfinite"):
-            return self == replace(self, **{name: "format"})
+            resolved: Any = {name: "format"}
+            return self == replace(self, **resolved)
         return bool(getattr(self, name) == type(self).__dataclass_fields__[name].default)
 
     def extents(self, shape: tuple[int, ...]) -> tuple[int, ...]:
