@@ -11,7 +11,7 @@ import pytest
 import torch
 from samples import ALL, CATALOG
 
-from fmtemu import Fixed, Float, Format, Int, Posit, as_format
+from fmtemu import Fixed, Float, Format, Int, Posit, Scaled, Scaling, as_format  # noqa: F401
 from fmtemu.formats.catalog import BY_NAME, ENTRIES
 
 
