@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
+from fmtemu.edges import Wrap
 from fmtemu.formats.base import Value
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.quantizer import Quantizer
@@ -53,13 +54,25 @@ def _encode(x: Value, quantizer: Quantizer, random: int) -> int | None:
     else:
         lower, upper, d = fmt.locate(abs(Fraction(x)))
         magnitude_code = upper if goes_up(d, lower, upper, negative, rounding, random) else lower
-    if outcomes.wraps and magnitude_code > outcomes.limit[negative]:
-        return fmt.join(negative, magnitude_code)
     if magnitude_code > outcomes.limit[negative]:
+        if outcomes.wrap is not None:
+            return wrapped(-magnitude_code if negative else magnitude_code, fmt.bits, outcomes.overflow, outcomes.wrap)
         return outcomes.overflow[negative]
     if magnitude_code < outcomes.flush_below or (magnitude_code == 0 and fmt.has_zero):
         return outcomes.zero[negative]
     return fmt.join(negative, magnitude_code)
+
+
+def wrapped(integer: int, bits: int, saturated: tuple[int, int], wrap: Wrap) -> int:
+    """The code of an integer that overflows ``bits`` bits: its own low bits behind the first bits of
+    the saturated code (of a positive, of a negative number). See the overflow modes of IEEE 1666."""
+    kept = wrap.kept(bits)
+    head = saturated[integer < 0] >> kept
+    if wrap == Wrap(0, True):
+        head = integer >> bits & 1  # the lowest bit that is lost becomes the sign
+    if wrap.sign_magnitude and (integer >> kept ^ head) & 1:
+        integer = ~integer
+    return head << kept | integer & ((1 << kept) - 1)
 
 
 def goes_up(d: Fraction, lower: int, upper: int, negative: bool, rounding: Rounding, random: int) -> bool:

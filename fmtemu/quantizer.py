@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from fmtemu.edges import OPTIONS, PROFILES, Edges, Outcomes, as_edges, resolve
+from fmtemu.edges import OPTIONS, PROFILES, Edges, Outcomes, as_edges, find_overflow, resolve
 from fmtemu.formats import Format, as_format
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.scaled import Scaled
@@ -163,8 +163,8 @@ def _parse(text: str) -> _Parts:
             kind, fields[name] = name, _nan_codes(value) if name == "nan" else value
         elif part in PROFILES:
             kind, parts = "profile", parts._replace(edges=part)
-        elif part in OPTIONS["overflow"]:
-            kind, fields["overflow"] = "overflow", part
+        elif overflow := find_overflow(part):
+            kind, fields["overflow"] = "overflow", overflow
         else:
             kind, parts = "rounding", parts._replace(rounding=_rounding(part, text))
         if kind in given:

@@ -6,7 +6,7 @@ import math
 
 from fmtemu.cli.neighbours import Neighbours
 from fmtemu.cli.text import decimal
-from fmtemu.edges import OPTIONS
+from fmtemu.edges import OPTIONS, Wrap
 from fmtemu.formats import Posit
 from fmtemu.formats.base import Value
 from fmtemu.quantizer import Quantizer
@@ -30,9 +30,9 @@ def _finite(neighbours: Neighbours, quantizer: Quantizer) -> str:
     fmt, outcomes = quantizer.format, quantizer.outcomes
     chosen, negative, value = neighbours.chosen, neighbours.negative, decimal(neighbours.chosen_value)
     if chosen > outcomes.limit[negative]:
-        if outcomes.wraps:
+        if outcomes.wrap == Wrap(0, False):
             return f"overflow=wrap: {value} keeps its low {fmt.bits} bits"
-        if negative and not fmt.has_negative:
+        if negative and not fmt.has_negative and outcomes.wrap is None:
             return _unsigned_negative(quantizer)
         limit = fmt.lowest if negative else fmt.largest
         return f"{_setting('overflow', quantizer)}: {value} is past {decimal(limit)}; {_overflow(quantizer)}"
@@ -52,7 +52,7 @@ def _setting(name: str, quantizer: Quantizer) -> str:
 def _overflow(quantizer: Quantizer) -> str:
     given, fmt = quantizer.edges.overflow, quantizer.format
     if given != "format":
-        return OPTIONS["overflow"][given]
+        return OPTIONS["overflow"][given.partition("(")[0]]
     if fmt.infinity_code is None:
         return "by default a format without infinity saturates"
     return f"by default as IEEE 754: {OPTIONS['overflow']['ieee']}"
@@ -67,7 +67,7 @@ def _unsigned_negative(quantizer: Quantizer) -> str:
 
 def _infinity(negative: bool, quantizer: Quantizer) -> str:
     fmt, outcomes = quantizer.format, quantizer.outcomes
-    if negative and not fmt.has_negative and not outcomes.wraps and not outcomes.absolute:
+    if negative and not fmt.has_negative and outcomes.wrap is None and not outcomes.absolute:
         return _unsigned_negative(quantizer)
     given = quantizer.edges.infinity
     if given != "format":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from fmtemu.edges.options import OPTIONS, PROFILES, Edges
+from fmtemu.edges.options import OPTIONS, OVERFLOW_NAMES, PROFILES, Edges, find_overflow
 from fmtemu.formats.base import Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
@@ -21,12 +21,13 @@ def as_edges(spec: Edges | str, fmt: Format, rounding: Rounding) -> Edges:
         raise TypeError(f"edges must be Edges, a profile or an overflow option, got {spec!r}")
     if spec in PROFILES:
         return _profile(spec, fmt, rounding)
-    if spec == "format" or spec in OPTIONS["overflow"]:
-        return Edges(overflow=spec)
-    known = [*PROFILES, *OPTIONS["overflow"]]
-    near = difflib.get_close_matches(spec, known, n=3, cutoff=0.5)
+    overflow = "format" if spec == "format" else find_overflow(spec)
+    if overflow is not None:
+        return Edges(overflow=overflow)
+    near = difflib.get_close_matches(spec, [*PROFILES, *OPTIONS["overflow"], *OVERFLOW_NAMES], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise ValueError(f"unknown edges {spec!r}: {hint}profiles: {', '.join(PROFILES)}; overflow: {', '.join(known[5:])}")
+    known = f"profiles: {', '.join(PROFILES)}; overflow: {', '.join(OPTIONS['overflow'])}"
+    raise ValueError(f"unknown edges {spec!r}: {hint}{known}")
 
 
 def _profile(name: str, fmt: Format, rounding: Rounding) -> Edges:
@@ -42,9 +43,8 @@ def _profile(name: str, fmt: Format, rounding: Rounding) -> Edges:
     if name == "hls":
         raise ValueError(f"edges='hls' is for fixed-point and integer formats, not {fmt}")
     if name == "p3109":
-        overflow = "infinity" if rounding.name == "to_odd" and fmt.infinity_code is not None else "format"
         negative = "format" if fmt.signed or fmt.nan_code is None else "nan"
-        return Edges(overflow=overflow, unsigned_negative=negative)
+        return Edges(overflow="sat_none", unsigned_negative=negative)
     if not fmt.has_zero:
         sign = {"zero": "smallest", "unsigned_negative": "absolute"} if name == "torch" else {"zero": "nan"}
         return Edges(overflow="nan", **sign)

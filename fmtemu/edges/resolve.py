@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fmtemu.edges.options import Edges
+from fmtemu.edges.options import Edges, Wrap, find_wrap
 from fmtemu.formats.base import Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
@@ -19,9 +19,10 @@ Pair = tuple[int, int]
 class Outcomes:
     """Edges resolved for one format and rounding, as raw codes by the sign of the input.
 
-    A magnitude code above ``limit`` overflows and gives ``overflow``, unless ``wraps``. Magnitude
-    codes below ``flush_below`` become ``zero``, which also is the result of an exact zero.
-    ``nan`` is None where a NaN has no code; with ``absolute`` the sign of the input is ignored.
+    A magnitude code above ``limit`` overflows and gives ``overflow``, or what ``wrap`` makes of the
+    integer and the first bits of ``overflow``. Magnitude codes below ``flush_below`` become ``zero``,
+    which also is the result of an exact zero. ``nan`` is None where a NaN has no code; with
+    ``absolute`` the sign of the input is ignored.
     """
 
     limit: Pair
@@ -30,7 +31,7 @@ class Outcomes:
     nan: Pair | None
     zero: Pair
     flush_below: int = 0
-    wraps: bool = False
+    wrap: Wrap | None = None
     absolute: bool = False
 
 
@@ -51,33 +52,45 @@ class _Resolver:
 
     def _overflow(self) -> str:
         given, fmt = self.edges.overflow, self.fmt
-        if given == "format":
-            return "ieee" if fmt.infinity_code is not None else "saturate"
+        if given in ("format", "sat_none"):
+            if fmt.infinity_code is None:
+                return "saturate"
+            return "infinity" if given == "sat_none" and self.rounding.name == "to_odd" else "ieee"
         if given in ("ieee", "infinity") and fmt.infinity_code is None:
             raise self.refuse("overflow", "it has no infinity; use saturate")
         if given == "nan" and (fmt.nan_code is None or isinstance(fmt, Posit)):
             why = "a posit saturates" if isinstance(fmt, Posit) else "it has no NaN"
             raise self.refuse("overflow", f"{why}; use saturate")
-        if given in ("wrap", "sat_sym", "sat_zero") and not isinstance(fmt, FixedPoint):
+        wrap = find_wrap(given)
+        if (wrap or given in ("sat_sym", "sat_zero")) and not isinstance(fmt, FixedPoint):
             raise self.refuse("overflow", "only integers and fixed point do that; use saturate")
-        if given == "wrap" and fmt.count != 1 << fmt.bits:
-            raise self.refuse("overflow", "a symmetric integer has no wrap; use a plain one")
+        if wrap is not None:
+            self._check_wrap(wrap)
         return given
+
+    def _check_wrap(self, wrap: Wrap) -> None:
+        fmt = self.fmt
+        if fmt.count != 1 << fmt.bits:
+            raise self.refuse("overflow", "a symmetric integer has no wrap; use a plain one")
+        if wrap.sign_magnitude and self.unsigned:
+            raise self.refuse("overflow", "it has no sign; use wrap")
+        if wrap.saturated > fmt.bits:
+            raise self.refuse("overflow", f"it has {fmt.bits} bits")
 
     def outcomes(self) -> Outcomes:
         fmt, edges = self.fmt, self.edges
         positive, negative = fmt.limits()
         if self.overflow == "sat_sym":
             negative = min(positive, negative)
-        wraps = self.overflow == "wrap"
-        below = self._unsigned_negative() if self.unsigned and not wraps else None
+        wrap = find_wrap(self.overflow)
+        below = self._unsigned_negative() if self.unsigned and wrap is None else None
         overflow = self._overflow_codes(positive, negative)
         infinity = self._infinity(positive, negative)
         if below is not None:
             negative = -1
             overflow, infinity = (overflow[0], below), (infinity[0], below)
         absolute = self.unsigned and edges.unsigned_negative == "absolute"
-        if edges.unsigned_negative != "format" and (not self.unsigned or wraps):
+        if edges.unsigned_negative != "format" and (not self.unsigned or wrap is not None):
             raise self.refuse("unsigned_negative", "it is for unsigned formats that do not wrap")
         return Outcomes(
             limit=(positive, negative),
@@ -86,7 +99,7 @@ class _Resolver:
             nan=self._nan(),
             zero=self._zero(),
             flush_below=self._flush_below(),
-            wraps=wraps,
+            wrap=wrap,
             absolute=absolute,
         )
 
@@ -124,7 +137,9 @@ class _Resolver:
             )
         if self.overflow == "nan":
             return self._signed_nan()
-        return (0, 0) if self.overflow == "sat_zero" else largest
+        if self.overflow == "sat_zero":
+            return 0, 0
+        return (largest[0], largest[0]) if self.unsigned and find_wrap(self.overflow) else largest
 
     def _signed_nan(self) -> Pair:
         """NaN as the result of a number: with its sign where NaN inputs keep theirs."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from fmtemu.edges import Wrap
 from fmtemu.formats import Format
 from fmtemu.formats.carrier import fits
 from fmtemu.formats.catalog import BY_NAME
@@ -14,14 +15,14 @@ from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
-from fmtemu.kernels.fixed import FIXED
+from fmtemu.kernels.fixed import FIXED, FOLDED
 from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
 from fmtemu.kernels.rounding import mode_of
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
 from fmtemu.quantizer import Quantizer
 
-FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED, **SHORTCUTS}
+FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED, "folded": FOLDED, **SHORTCUTS}
 #: The widest exponent for which a posit's exponent and fraction string fits the word.
 _WIDEST_ES = {32: 5, 64: 8}
 
@@ -52,15 +53,15 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
     """The plan of casting (or encoding) sources of ``bits`` bits; has_kernel must hold."""
     fmt = quantizer.format
     if isinstance(fmt, FixedPoint):
-        family, grid = "fixed", _fixed_grid(quantizer, fmt, bits)
+        family, grid = _fixed_grid(quantizer.outcomes.wrap, fmt, bits)
     elif isinstance(fmt, Posit):
         family, grid = "posit", _posit_grid(fmt, bits)
     elif isinstance(fmt, Float):
         family, grid = "float", _float_grid(fmt, bits)
     else:
         raise TypeError(f"no kernel for {fmt!r}")
-    mode = mode_of(quantizer.rounding, twos_complement=family == "fixed")._asdict()
-    values = {**grid, **mode, **_edge(quantizer, family, bits, to_codes)}
+    mode = mode_of(quantizer.rounding, twos_complement=isinstance(fmt, FixedPoint))._asdict()
+    values = {**grid, **mode, **_edge(quantizer, bits, to_codes)}
     plan = Plan(family, bits, _words((values[name] for name in FIELDS[family]), bits), layout(bits)["INFINITY"] - 1)
     shortcut = find_shortcut(quantizer, bits, to_codes=to_codes)
     if shortcut is None:
@@ -99,32 +100,38 @@ def _posit_grid(fmt: Posit, bits: int) -> dict[str, int]:
     }
 
 
-def _fixed_grid(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> dict[str, int]:
+def _fixed_grid(wrap: Wrap | None, fmt: FixedPoint, bits: int) -> tuple[str, dict[str, int]]:
     constants = layout(bits)
     beyond = fmt.bits - fmt.fraction  # every |x| >= 2**beyond overflows
     top = beyond > BY_NAME[f"float{bits}"].format.emax
-    return {
+    grid = {
         "anchor": EXPONENT_BIAS[bits] + constants["MANTISSA"] - fmt.fraction,
         "huge": constants["INFINITY"] if top else float_bits(Fraction(2) ** beyond, bits),
-        "wraps": int(quantizer.outcomes.wraps),
-        "unused": bits - fmt.bits,
-        "signed": int(fmt.twos_complement),
-        "mask": (1 << fmt.bits) - 1,
         "unit": float_bits(Fraction(2) ** -fmt.fraction, bits),
+        "mask": (1 << fmt.bits) - 1,
+        "sign_bit": 1 << (fmt.bits - 1) if fmt.twos_complement else 0,
+        "wraps": int(wrap == Wrap(0, False)),
     }
+    if wrap is None or grid["wraps"]:
+        return "fixed", grid
+    kept = wrap.kept(fmt.bits)
+    fold = 1 << kept if wrap.sign_magnitude else 0
+    side = bits - 1 - fmt.bits if wrap == Wrap(0, True) else 0
+    return "folded", {**grid, "kept": (1 << kept) - 1, "fold": fold, "side": side}
 
 
-def _edge(quantizer: Quantizer, family: str, bits: int, to_codes: bool) -> dict[str, Any]:
+def _edge(quantizer: Quantizer, bits: int, to_codes: bool) -> dict[str, Any]:
     fmt, outcomes = quantizer.format, quantizer.outcomes
 
     def result(code: int) -> int:
         return code if to_codes else float_bits(fmt.value(code), bits)
 
     limit_pos, limit_neg = outcomes.limit
-    if family == "fixed":
+    if isinstance(fmt, FixedPoint):
         limit_neg = max(limit_neg, 0)
         unit = Fraction(2) ** -fmt.lsb_exponent
-        overflow = tuple(int(Fraction(fmt.value(code)) * unit) for code in outcomes.overflow)
+        copied = 0 if outcomes.wrap is None else outcomes.wrap.kept(fmt.bits)
+        overflow = tuple(int(Fraction(fmt.value(code >> copied << copied)) * unit) for code in outcomes.overflow)
     else:
         overflow = tuple(map(result, outcomes.overflow))
     no_nan = 0 if to_codes else float_bits(math.nan, bits)

@@ -39,7 +39,7 @@ def _even_shortcut(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> Shortcut
     outcomes = quantizer.outcomes
     highest, lowest = outcomes.limit[0], max(outcomes.limit[1], 0)
     saturates = outcomes.overflow == (fmt.join(False, highest), fmt.join(True, lowest))
-    plain = saturates and not outcomes.wraps and not outcomes.absolute
+    plain = saturates and outcomes.wrap is None and not outcomes.absolute
     if quantizer.rounding != Rounding("nearest_even") or not plain:
         return None
     carrier = BY_NAME[f"float{bits}"].format
