@@ -12,11 +12,11 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 from fmtemu import Float, Format, Quantizer, exact
-from fmtemu.edges import OPTIONS, PROFILES
+from fmtemu.edges import OPTIONS, OVERFLOW_NAMES, PROFILES
 from fmtemu.formats.base import Value, floor_log2
 from fmtemu.formats.catalog import ENTRIES
 from fmtemu.formats.minifloat import SPECIALS
-from fmtemu.rounding import DEFINITIONS, STOCHASTIC_VARIANTS
+from fmtemu.rounding import DEFINITIONS, ROUNDING_NAMES, STOCHASTIC_VARIANTS
 
 #: Rows of cells, the header first; text between backquotes is code.
 Rows = Iterable[tuple[str, ...]]
@@ -114,6 +114,18 @@ def options(field: str) -> Rows:
         yield code(name), meaning
 
 
+def names_elsewhere(of: str) -> Rows:
+    """What others call the roundings or the overflow options."""
+    names = {"rounding": ROUNDING_NAMES, "overflow": OVERFLOW_NAMES}[of]
+    owners = {"ap_fixed": "AP_", "ac_fixed": "AC_"}
+    yield of, *owners, "IEEE P3109"
+    for here in dict.fromkeys(names.values()):
+        row = [name for name, meant in names.items() if meant == here]
+        cells = [[name for name in row if name.startswith(prefix)] for prefix in owners.values()]
+        cells.append([name for name in row if not name.startswith(tuple(owners.values()))])
+        yield code(here), *(", ".join(map(code, cell)) for cell in cells)
+
+
 def profiles() -> Rows:
     """The conventions of others."""
     yield "profile", "casts"
@@ -146,6 +158,7 @@ TABLES: dict[str, Callable[..., Rows]] = {
         variants,
         worked_roundings,
         options,
+        names_elsewhere,
         profiles,
         worked_edges,
     )

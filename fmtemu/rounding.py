@@ -33,7 +33,20 @@ STOCHASTIC_VARIANTS = {
     "equal": "k = 2**(bits-1) unless the number is representable",
 }
 
-#: What people type for them elsewhere.
+#: Names that definitions elsewhere give them: ap_fixed (AP_*, SystemC's SC_* are the same), ac_fixed
+#: (AC_*) and IEEE P3109.
+ROUNDING_NAMES = {
+    "AP_TRN": "toward_negative", "AP_TRN_ZERO": "toward_zero", "AP_RND": "nearest_up",
+    "AP_RND_ZERO": "nearest_zero", "AP_RND_INF": "nearest_away", "AP_RND_MIN_INF": "nearest_down",
+    "AP_RND_CONV": "nearest_even",
+    "AC_TRN": "toward_negative", "AC_TRN_ZERO": "toward_zero", "AC_RND": "nearest_up",
+    "AC_RND_ZERO": "nearest_zero", "AC_RND_INF": "nearest_away", "AC_RND_MIN_INF": "nearest_down",
+    "AC_RND_CONV": "nearest_even", "AC_RND_CONV_ODD": "nearest_odd",
+    "NearestTiesToEven": "nearest_even", "NearestTiesToAway": "nearest_away", "TowardZero": "toward_zero",
+    "TowardPositive": "toward_positive", "TowardNegative": "toward_negative", "ToOdd": "to_odd",
+}  # fmt: skip
+
+#: What else people type for them.
 _ELSEWHERE = {
     "rne": "nearest_even", "rtne": "nearest_even", "nearest": "nearest_even", "even": "nearest_even",
     "rna": "nearest_away", "rtz": "toward_zero", "trunc": "toward_zero", "truncate": "toward_zero",
@@ -117,7 +130,8 @@ class Stochastic(Rounding):
 
 def as_rounding(spec: Rounding | str) -> Rounding:
     """The rounding that ``spec`` names: a Rounding, "nearest_even" ..., "stochastic",
-    "stochastic(8)", "stochastic(8,A)", "stochastic_equal". Raises ValueError with the nearest names."""
+    "stochastic(8)", "stochastic(8,A)", "stochastic_equal", or a name of others: ROUNDING_NAMES,
+    P3109's "StochasticA(8)". Raises ValueError with the nearest names."""
     if isinstance(spec, Rounding):
         return spec
     if not isinstance(spec, str):
@@ -127,12 +141,14 @@ def as_rounding(spec: Rounding | str) -> Rounding:
         if m[1] and m[3]:
             raise ValueError(f"rounding {spec!r}: stochastic_equal has no variant")
         return Stochastic(int(m[2] or 16), "equal" if m[1] else m[3] or "C")
-    return Rounding(name)
+    if m := re.fullmatch(r"Stochastic([ABC])(?:\((\d+)\))?", name):
+        return Stochastic(int(m[2] or 16), m[1])
+    return Rounding(ROUNDING_NAMES.get(name, name))
 
 
 def _unknown(name: str) -> str:
     known = [*DEFINITIONS, "stochastic", "stochastic_equal"]
     elsewhere = _ELSEWHERE.get(name.lower())
-    near = [elsewhere] if elsewhere else difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = [elsewhere] if elsewhere else difflib.get_close_matches(name, [*known, *ROUNDING_NAMES], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return f"unknown rounding {name!r}: {hint}allowed: {', '.join(known)}"

@@ -311,6 +311,7 @@ def possible_edges(fmt: Format, rounding: Rounding) -> list[Edges | str]:
     """Every profile and every single option of Edges that this format can honour."""
     candidates: list[Edges | str] = [*PROFILES, Edges(nan=1), Edges(nan=(2, 3))]
     candidates += [Edges(**{field: option}) for field, options in OPTIONS.items() for option in options]
+    candidates += [Edges(overflow=f"{wrap}({n})") for wrap in ("wrap", "wrap_sm") for n in (1, 2, 4)]
     return [edges for edges in candidates if is_possible(lambda e=edges: Quantizer(fmt, rounding, e))]
 
 

@@ -120,6 +120,9 @@ def test_unknown_edges(options: dict[str, Any], error: type[Exception], message:
 @pytest.mark.parametrize(
     ("field", "given"),
     [
+        ("overflow", "saturate(1)"),
+        ("overflow", "wrap(-1)"),
+        ("overflow", "WRAP"),
         ("infinity", "foo"),
         ("nan", "foo"),
         ("zero", "x"),
@@ -147,6 +150,9 @@ IMPOSSIBLE = (
     ("posit8", "overflow", "sat_sym", "integers and fixed point"),
     ("e5m2", "overflow", "sat_zero", "integers and fixed point"),
     ("int4sym", "overflow", "wrap", "symmetric"),
+    ("e4m3fn", "overflow", "wrap_sm(2)", "integers and fixed point"),
+    ("uint8", "overflow", "wrap_sm", "no sign"),
+    ("int8", "overflow", "wrap(9)", "8 bits"),
     ("e4m3fn", "infinity", "infinity", "no infinity"),
     ("int8", "infinity", "nan", "no NaN"),
     ("e8m0fnu", "infinity", "zero", "no zero"),

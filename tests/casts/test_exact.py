@@ -152,6 +152,13 @@ COMBINED = (
     "fixed<10,-4> | wrap | nearest_down",
     "fixed<-2,8> | wrap | nearest_odd",
     "int8 | wrap | infinity=zero | toward_negative",
+    "int8 | wrap(3) | nearest_away",
+    "uint5 | wrap(5) | toward_zero",
+    "uint4 | wrap(2) | jam",
+    "int4 | wrap_sm | jam | nan=zero",
+    "q4.4 | wrap_sm | toward_negative",
+    "fixed<10,-4> | wrap_sm(3) | nearest_down",
+    "int24 | wrap_sm | nearest_up",
     "uint8 | wrap | toward_negative",
     "e8m0fnu | saturate | zero=nan | unsigned_negative=absolute | nearest_away",
     "e8m0fnu | infinity=nan | away_from_zero",
@@ -244,7 +251,7 @@ def spaced(last: int, count: int) -> range:
 
 # -- one source --------------------------------------------------------------------------------
 
-BOUND = ("e8m0fnu", "e4m3fn", "float<4,3,nosubnormals>", "posit8", "posit16", "q4.4", "int8|wrap")
+BOUND = ("e8m0fnu", "e4m3fn", "float<4,3,nosubnormals>", "posit8", "posit16", "q4.4", "int8|wrap", "int8|wrap_sm(2)")
 WORDS: dict[int, tuple[Any, Any]] = {32: (np.int32, np.float32), 64: (np.int64, np.float64)}
 
 

@@ -324,33 +324,63 @@ APYTYPES = {
     "RND": "nearest_up", "RND_ZERO": "nearest_zero", "RND_INF": "nearest_away", "RND_MIN_INF": "nearest_down",
     "RND_CONV": "nearest_even", "RND_CONV_ODD": "nearest_odd",
 }  # fmt: skip
-#: ap_fixed's names and ac_fixed's; AP_WRAP with saturated bits and WRAP_SM do not exist here.
-OVERFLOWS = {"SAT": "saturate", "WRAP": "wrap", "SAT_SYM": "sat_sym", "SAT_ZERO": "sat_zero"}
+#: File -> what its names of quantization and overflow modes begin with here.
+HLS = {"fixed_xilinx_apfixed": "AP", "fixed_ac_types": "AC"}
+QUANTIZATIONS = ("TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV", "RND_CONV_ODD")
+CASE = re.compile(
+    r"s(?P<bits>\d+)_(?P<whole>-?\d+)_to_(?P<sign>[su]?)(?P<bits2>\d+)_(?P<whole2>-?\d+)"
+    r"_(?P<quantization>[A-Z_]+?)_(?P<overflow>WRAP_SM|WRAP|SAT_SYM|SAT_ZERO|SAT)(?P<count>\d*)"
+)
 
 
 def fixed_cases(recorded: Any, quantization: str) -> Iterator[tuple[str, Fixed, Fixed, str]]:
     """(key, source, target, overflow) of the recorded casts with a quantization mode."""
-    pattern = re.compile(rf"s(\d+)_(-?\d+)_to_([su]?)(\d+)_(-?\d+)_{quantization}_({'|'.join(OVERFLOWS)})0?")
     for key in recorded:
-        m = pattern.fullmatch(key)
-        if m:
-            bits, integer, bits2, integer2 = int(m[1]), int(m[2]), int(m[4]), int(m[5])
-            target = Fixed(integer2, bits2 - integer2, signed=m[3] != "u")
-            yield key, Fixed(integer, bits - integer), target, OVERFLOWS[m[6]]
+        m = CASE.fullmatch(key)
+        if m and m["quantization"] == quantization:
+            bits, whole, bits2, whole2 = (int(m[name]) for name in ("bits", "whole", "bits2", "whole2"))
+            overflow = f"{m['overflow']}({m['count']})" if m["overflow"].startswith("WRAP") else m["overflow"]
+            yield key, Fixed(whole, bits - whole), Fixed(whole2, bits2 - whole2, m["sign"] != "u"), overflow
 
 
 @pytest.mark.parametrize("quantization", APYTYPES)
-@pytest.mark.parametrize("file", ["fixed_apytypes", "fixed_xilinx_apfixed", "fixed_ac_types"])
-def test_fixed_point(oracle: Oracle, file: str, quantization: str) -> None:
+def test_apytypes_fixed_point(oracle: Oracle, quantization: str) -> None:
     """All source codes. (apytypes' TRN_MAG adds the sign bit, which is no rounding to a neighbour.)"""
-    recorded = oracle(file)
+    recorded = oracle("fixed_apytypes")
     cases = list(fixed_cases(recorded, quantization))
-    if file == "fixed_apytypes" and not quantization.startswith(("TRN", "RND")):  # second names there
-        assert cases
-    for _key, source, target, overflow in cases:
+    assert cases or quantization.startswith(("TRN", "RND"))  # second names of others there
+    for key, source, target, overflow in cases:
         x = fe.decode(np.arange(1 << source.bits, dtype=np.uint16), source)
-        codes = fe.encode(x, target, rounding=APYTYPES[quantization], overflow=overflow)
-        assert_same(x, codes, recorded[_key])
+        codes = fe.encode(x, target, rounding=APYTYPES[quantization], overflow=f"AC_{overflow.removesuffix('()')}")
+        assert_same(x, codes, recorded[key])
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+@pytest.mark.parametrize("file", HLS)
+def test_hls_fixed_point(oracle: Oracle, file: str, quantization: str) -> None:
+    """All source codes, by the names that the headers have for their modes.
+
+    One deviation: AP_WRAP_SM with N = 0 takes the lowest bit that is lost before the number is
+    rounded, where rounding may still change it; IEEE 1666 has overflow after quantization.
+    """
+    recorded, prefix = oracle(file), HLS[file]
+    for key, source, target, overflow in fixed_cases(recorded, quantization):
+        x = fe.decode(np.arange(1 << source.bits, dtype=np.uint16), source)
+        spec = f"{prefix}_{overflow.removesuffix('()')}"
+        codes = fe.encode(x, target, rounding=f"{prefix}_{quantization}", overflow=spec)
+        trusted: Array | bool = True
+        if spec == "AP_WRAP_SM(0)":
+            unbounded = Fixed(target.int_bits + 8, target.frac_bits)
+            rounded, cut = (
+                fe.cast(x, unbounded, rounding=rounding) * 2.0**target.frac_bits
+                for rounding in (f"{prefix}_{quantization}", "toward_negative")
+            )
+            lost_bit = [(v.astype(np.int64) >> target.bits) & 1 for v in (rounded, cut)]
+            trusted = lost_bit[0] == lost_bit[1]
+            deviating = 15 if quantization in ("RND_MIN_INF", "RND_ZERO") else 16
+            counted = np.count_nonzero(~trusted & (codes != recorded[key]))
+            assert counted == (deviating if key.startswith("s12_4_to_s6_3_RND") else 0)
+        assert_same(x, codes, recorded[key], trusted)
 
 
 @pytest.mark.parametrize("quantization", APYTYPES)
