@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from fmtemu.backends.numba import arrays
+from fmtemu.backends.numba.power_blocks import PowerBlocks, find_power_blocks
 from fmtemu.backends.numba.routes import as_dtype, code_dtype, number_format
 from fmtemu.backends.numba.scales import Scales, check_exact, find_scales
 from fmtemu.encoded import Encoded
-from fmtemu.formats import Int, Scaled
+from fmtemu.formats import Int, Scaled, as_format
 from fmtemu.formats.base import Format
 from fmtemu.quantizer import Quantizer
 
 #: Elements that are cast at a time; their quotients are float64.
 _SLAB = 1 << 18
+_E8M0 = as_format("e8m0fnu")
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -33,6 +35,9 @@ def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offse
         arrays._check_out(out, x.shape, result)
         x = x.copy() if arrays._overlaps(x, out) else x
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
+    fast = find_power_blocks(quantizer, to_codes=False) if result == x.dtype == _FLOAT32 else None
+    if fast is not None and _has_whole_blocks(x, fast) and fast.run(arrays._flat(x), out.reshape(-1)) is not None:
+        return out
     scales = find_scales(x, fmt)
     for rows, start in _slabs(x.shape):
         quotient = _quotient(x[rows], fmt, scales, x.shape, rows)
@@ -50,9 +55,15 @@ def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, ou
     if out is not None:
         raise TypeError("encode: out is for formats without scales; Encoded holds arrays of its own")
     x, fmt, _ = _source(x, quantizer)
-    scales = find_scales(x, fmt)
     dtype = code_dtype(fmt.element)
     codes = np.empty(x.shape, dtype)
+    fast = find_power_blocks(quantizer, to_codes=True) if x.dtype == _FLOAT32 else None
+    if fast is not None and _has_whole_blocks(x, fast):
+        exponents = fast.run(arrays._flat(x), codes.reshape(-1))
+        if exponents is not None:
+            grid = exponents.reshape(*x.shape[:-1], -1)
+            return Encoded(codes, _exponent_codes(grid, fmt), None, None, quantizer, x.shape)
+    scales = find_scales(x, fmt)
     for rows, start in _slabs(x.shape):
         quotient = _quotient(x[rows], fmt, scales, x.shape, rows)
         quotient = np.where(np.isnan(scales.spread(scales.scale, x.shape, rows)), 0.0, quotient)
@@ -184,6 +195,16 @@ def _multiply(element: Any, fmt: Scaled, scales: Scales, shape: tuple[int, ...],
         if scales.outer is not None:
             values = values * scales.spread(scales.outer, shape, rows).astype(carrier)
     return values
+
+
+def _has_whole_blocks(x: Any, fast: PowerBlocks) -> bool:
+    return bool(x.ndim > 0 and x.size > 0 and x.shape[-1] % fast.size == 0)
+
+
+def _exponent_codes(exponents: Any, fmt: Scaled) -> Any:
+    """The codes of the scales 2**(exponents - 127)."""
+    numbers = fmt.scaling.numbers
+    return exponents if numbers == _E8M0 else _scale_codes(np.ldexp(1.0, exponents.astype(np.int64) - 127), fmt)
 
 
 def _scale_codes(scale: Any, fmt: Scaled) -> Any:

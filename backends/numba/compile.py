@@ -15,9 +15,11 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from fmtemu import kernels as kernels_package
 from fmtemu import random
-from fmtemu.backends.numba import loops, words
+from fmtemu.backends.numba import block_loops, loops, words
+from fmtemu.backends.numba.vectors import greatest_of
 from fmtemu.kernels.bind import renamed
 from fmtemu.kernels.plan import FIELDS
+from fmtemu.kernels.power_scale import PowerScale
 
 
 @cache
@@ -54,6 +56,26 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
 
 
 @cache
+def compiled_blocks(family: str, size: int, codes: str | None) -> Any:
+    """The loop of fmtemu.backends.numba.block_loops whose elements go through the short cut ``family``, to
+    values, or to codes of the dtype ``codes``; ``size`` is what all blocks have, or 0."""
+    names = dict(_names(32, "nearest_even", True))
+    names["element"] = names[f"{'encode' if codes else 'cast'}_{family}"]
+    names.update(SIZE=size, BLOCKS=block_loops.BLOCKS, OPPOSITE=np.int32(254), real=np.float32)
+    names.update(scale_count=len(PowerScale._fields), quick_count=len(FIELDS[family]))
+    names.update(Scale=PowerScale, QuickFields=namedtuple(f"Fields_{family}", FIELDS[family]))
+    tag = f"blocks_{family}_{size}_{codes}"
+    names["greatest"] = greatest_of(size) if size else njit(renamed(block_loops.greatest, names, tag))
+    names["finish"] = njit(renamed(block_loops.to_code if codes else block_loops.to_value, names, tag))
+    names["__name__"] = block_loops.__name__
+    loop = renamed(block_loops.make_blocks(f"{tag} {_source_hash()}"), names, tag)
+    target = getattr(types, codes) if codes else types.float32
+    source = types.Array(types.float32, 1, "C", readonly=True)
+    arguments = [source, target[::1], types.uint8[::1], types.int32[::1], types.int64]
+    return njit(types.boolean(*arguments), cache=True, nogil=True)(loop)
+
+
+@cache
 def compiled_lookup() -> Any:
     """The loop of a table lookup, for any dtypes of codes and values."""
     return njit(cache=True, nogil=True)(loops.make_lookup(_source_hash()))
@@ -73,5 +95,8 @@ def _source_hash() -> str:
     """A hash of every source that a compiled loop is made of: by itself Numba's disk cache looks
     at the loop's file only, and would run yesterday's kernel after an edit of another."""
     files = sorted(Path(kernels_package.__file__).parent.glob("*.py"))
-    files += [Path(__file__), *(Path(module.__file__) for module in (random, loops, words) if module.__file__)]
+    files += [
+        Path(__file__),
+        *(Path(module.__file__) for module in (random, block_loops, loops, words) if module.__file__),
+    ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -32,10 +33,18 @@ def run(route: Route, x: Any, y: Any, key: tuple[int, int] | None = None, offset
         at = () if key is None else (np.uint32(key[0]), np.uint32(key[1]), np.uint64(offset + start))
         return route.loop(source, target, route.values, *at)  # type: ignore[no-any-return]
 
-    threads = max(min(config.NUMBA_NUM_THREADS, 2 * x.size // THREADED), 1)
-    step = max(BLOCK if y is x else -(-x.size // threads), 1)
-    starts = range(0, x.size, step)
-    stops = [min(start + step, x.size) for start in starts]
+    return run_parts(part, x.size, 1, BLOCK if y is x else None)
+
+
+def run_parts(part: Callable[[int, int], bool], size: int, multiple: int, step: int | None = None) -> bool:
+    """Call part(start, stop) for parts of ``size`` elements, ``step`` each or one per thread, that start
+    at multiples of ``multiple``; returns whether any call did return True."""
+    threads = max(min(config.NUMBA_NUM_THREADS, 2 * size // THREADED), 1)
+    if threads == 1 and step is None:
+        return part(0, size)
+    step = step or -(-size // (threads * multiple)) * multiple
+    starts = range(0, size, step)
+    stops = [min(start + step, size) for start in starts]
     found = list(map(part, starts, stops) if threads == 1 else _pool().map(part, starts, stops))
     return any(found)
 

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from fmtemu import random
-from fmtemu.kernels import edges, even, fixed, minifloat, posit, quick, rounding, words
+from fmtemu.kernels import edges, even, fixed, minifloat, posit, power_scale, quick, rounding, words
 
 #: In the order in which they call each other.
 _SHARED = (
@@ -19,6 +19,7 @@ _SHARED = (
     quick.pivot_value, quick.pivot_code, quick.signed_value, quick.signed_code, quick.cast_saturating,
     quick.encode_saturating, quick.cast_pivot, quick.encode_pivot, quick.cast_flat, quick.encode_flat,
     even.moved_pivot, even.cast_even, even.encode_even,
+    power_scale.scale_exponent, power_scale.two_to,
 )  # fmt: skip
 
 #: What the kernels' rounding names stand for.
