@@ -21,7 +21,7 @@ TAKEN += [
     "block<e4m3fn,64,float<4,0,unsigned>>",
     "msfp12",
     "mxfp4",
-]  # sizes 8, 64, 16
+]
 LEFT = [
     "nvfp4",
     "mxfp4 | toward_zero",
