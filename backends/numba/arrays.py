@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fmtemu.backends.numba.compile import compiled_lookup
+from fmtemu.backends.numba.integers import as_float64
 from fmtemu.backends.numba.routes import (
     FLOAT32,
     FLOAT64,
@@ -54,7 +55,7 @@ def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offse
             source = flat if same else source.copy()
         run(route, source, flat, key, offset)
         return target
-    source = _widen(x, route.source)
+    source = _widen(x, route.source, quantizer)
     work = np.empty(source.size, route.target)
     run(route, source, work, key, offset)
     result = work.astype(route.result).reshape(x.shape)
@@ -69,7 +70,7 @@ def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, ou
         x = _round_via(x, quantizer.via)
     route = encode_route(quantizer, x.dtype)
     key = _key(quantizer, seed, stream, offset, x.size) if route.is_stochastic else None
-    source = _flat(x) if route.is_direct else _widen(x, route.source)
+    source = _flat(x) if route.is_direct else _widen(x, route.source, quantizer)
     if out is None:
         codes = np.empty(x.shape, route.target)
     else:
@@ -122,17 +123,10 @@ def _flat(x: Any) -> Any:
     return np.require(x, requirements=["C", "A"]).reshape(-1)
 
 
-def _widen(x: Any, dtype: np.dtype[Any]) -> Any:
-    """x as a flat array of a float dtype, with the same values."""
+def _widen(x: Any, dtype: np.dtype[Any], quantizer: Quantizer) -> Any:
+    """x as a flat array of a float dtype, with the same values or others that become the same."""
     if x.dtype.kind in "iu" and x.itemsize == 8:
-        wide = x.astype(np.float64)
-        # float64 may round to 2**53, or up to 2**63 or 2**64, which no longer converts back.
-        if (abs(wide) >= 2.0**53).any() and any(int(a) != int(b) for a, b in zip(x.flat, wide.flat, strict=True)):
-            raise ValueError(
-                "x has integers beyond 2**53 that float64 does not hold, so they cannot be cast with one rounding; "
-                "scale them down first, or use fmtemu.exact, one number at a time"
-            )
-        x = wide
+        x = as_float64(x.astype(x.dtype.newbyteorder("="), copy=False), quantizer)
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
         return _flat(x.astype(dtype, copy=False))
 

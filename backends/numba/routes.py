@@ -48,7 +48,7 @@ def as_dtype(given: Any) -> np.dtype[Any]:
 def cast_route(quantizer: Quantizer, given: np.dtype[Any], wanted: Any) -> Route:
     """The route of a cast from dtype ``given`` to dtype ``wanted`` (None: the same)."""
     source = _source_dtype(quantizer.format, given)
-    if wanted is None and given.kind in "iub":
+    if wanted is None and isinstance(number_format(given), FixedPoint):
         raise TypeError(
             f"cast: x is {given}, which holds no fractions: give dtype={smallest_carrier(quantizer.format)} "
             "for the values, or use encode for the codes"
