@@ -59,7 +59,7 @@ def _encode(x: Value, quantizer: Quantizer, random: int) -> int | None:
             return wrapped(-magnitude_code if negative else magnitude_code, fmt.bits, outcomes.overflow, outcomes.wrap)
         return outcomes.overflow[negative]
     if magnitude_code < outcomes.flush_below or (magnitude_code == 0 and fmt.has_zero):
-        return outcomes.zero[negative]
+        return outcomes.underflow[negative]
     return fmt.join(negative, magnitude_code)
 
 

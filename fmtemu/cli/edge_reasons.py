@@ -36,6 +36,8 @@ def _finite(neighbours: Neighbours, quantizer: Quantizer) -> str:
             return _unsigned_negative(quantizer)
         limit = fmt.lowest if negative else fmt.largest
         return f"{_setting('overflow', quantizer)}: {value} is past {decimal(limit)}; {_overflow(quantizer)}"
+    if quantizer.edges.underflow != "format" and chosen < max(outcomes.flush_below, 1):
+        return f"underflow={quantizer.edges.underflow}: {OPTIONS['underflow'][quantizer.edges.underflow]}"
     if 0 < chosen < outcomes.flush_below:
         return f"subnormals=flush: {OPTIONS['subnormals']['flush']}"
     if chosen == 0 and fmt.has_zero and negative:

@@ -29,6 +29,9 @@ OPTIONS = {
     },
     "nan": {"nan": "the canonical NaN", "signed": "the canonical NaN with the sign kept", "zero": "zero"},
     "zero": {"smallest": "the smallest number", "nan": "NaN"},
+    "underflow": {
+        "smallest": "a number that would round to zero gives the smallest number of its sign, as in posits",
+    },
     "subnormals": {"flush": "a result that is subnormal becomes zero of its sign"},
     "negative_zero": {"positive": "+0"},
     "unsigned_negative": {"zero": "zero", "nan": "NaN", "absolute": "the sign is dropped"},
@@ -88,13 +91,14 @@ class Edges:
     ``overflow`` is judged after rounding on the grid continued without end; it also takes the
     names of OVERFLOW_NAMES, and "wrap(n)" and "wrap_sm(n)" with the number of saturated bits.
     ``nan`` may also be a raw code or a (positive, negative) pair of codes. ``zero`` is for formats
-    without a zero.
+    without a zero. ``underflow`` is judged after rounding and flushing.
     """
 
     overflow: str = "format"
     infinity: str = "format"
     nan: str | int | tuple[int, int] = "format"
     zero: str = "format"
+    underflow: str = "format"
     subnormals: str = "format"
     negative_zero: str = "format"
     unsigned_negative: str = "format"

@@ -20,8 +20,8 @@ class Outcomes:
     """Edges resolved for one format and rounding, as raw codes by the sign of the input.
 
     A magnitude code above ``limit`` overflows and gives ``overflow``, or what ``wrap`` makes of the
-    integer and the first bits of ``overflow``. Magnitude codes below ``flush_below`` become ``zero``,
-    which also is the result of an exact zero. ``nan`` is None where a NaN has no code; with
+    integer and the first bits of ``overflow``. Magnitude codes below ``flush_below``, and that of zero,
+    become ``underflow``; ``zero`` is the result of an exact zero. ``nan`` is None where a NaN has no code; with
     ``absolute`` the sign of the input is ignored.
     """
 
@@ -30,6 +30,7 @@ class Outcomes:
     infinity: Pair
     nan: Pair | None
     zero: Pair
+    underflow: Pair
     flush_below: int = 0
     wrap: Wrap | None = None
     absolute: bool = False
@@ -98,6 +99,7 @@ class _Resolver:
             infinity=infinity,
             nan=self._nan(),
             zero=self._zero(),
+            underflow=self._underflow(),
             flush_below=self._flush_below(),
             wrap=wrap,
             absolute=absolute,
@@ -202,6 +204,15 @@ class _Resolver:
             raise self.refuse("zero", "it has a zero")
         keep = fmt.has_negative_zero and edges.negative_zero == "format"
         return 0, fmt.join(True, 0) if keep else 0
+
+    def _underflow(self) -> Pair:
+        fmt = self.fmt
+        if self.edges.underflow == "format":
+            return self._zero()
+        if not isinstance(fmt, Float) or not fmt.has_zero:
+            raise self.refuse("underflow", "only floating point with a zero rounds to zero and has a smallest number")
+        smallest = max(fmt.locate(fmt.smallest)[0], self._flush_below())
+        return fmt.join(False, smallest), fmt.join(fmt.signed, smallest)
 
     def _flush_below(self) -> int:
         if self.edges.subnormals == "format":

@@ -148,6 +148,8 @@ def _edge(quantizer: Quantizer, bits: int, to_codes: bool) -> dict[str, Any]:
         "nan_neg": nan[1],
         "zero_pos": result(outcomes.zero[0]),
         "zero_neg": result(outcomes.zero[1]),
+        "under_pos": result(outcomes.underflow[0]),
+        "under_neg": result(outcomes.underflow[1]),
         "zero_below": max(outcomes.flush_below, int(fmt.has_zero)),
         "sign_mask": sign if fmt.has_negative else 0,
         "absolute": int(outcomes.absolute),

@@ -89,7 +89,8 @@ def _is_symmetric(quantizer: Quantizer, fmt: Float) -> bool:
     outcomes = quantizer.outcomes
     above, below = (fmt.value(code) for code in outcomes.overflow)  # a NaN is not its own opposite
     plain = fmt.signed and fmt.subnormals and not outcomes.flush_below
-    return plain and above == -below and outcomes.zero == (0, fmt.join(True, 0))
+    zeros = (0, fmt.join(True, 0))
+    return plain and above == -below and outcomes.zero == zeros == outcomes.underflow
 
 
 def _fields(quantizer: Quantizer, fmt: Float, bits: int, to_codes: bool) -> dict[str, int]:

@@ -164,6 +164,8 @@ IMPOSSIBLE = (
     ("int4", "nan", (1, 16), "4 bits"),
     ("e4m3fn", "zero", "smallest", "has a zero"),
     ("int8", "zero", "nan", "has a zero"),
+    ("int8", "underflow", "smallest", "floating point"),
+    ("e8m0fnu", "underflow", "smallest", "floating point with a zero"),
     ("int8", "subnormals", "flush", "floating point"),
     ("posit8", "subnormals", "flush", "floating point"),
     ("e8m0fnu", "subnormals", "flush", "floating point"),
