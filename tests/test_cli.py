@@ -9,7 +9,9 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 import fmtemu
@@ -341,7 +343,7 @@ def test_version():
 
 def test_help_names_every_command():
     out = run("--help")
-    assert all(f"│ {command} " in out for command in ("show", "table", "list", "explain", "explore"))
+    assert all(f"│ {command} " in out for command in ("show", "table", "list", "explain", "cast", "explore"))
 
 
 def test_missing_typer_says_what_to_install(monkeypatch):
@@ -369,6 +371,10 @@ EXAMPLES = re.findall(r"```console\n\$ fmtemu ([^\n]*)\n(.*?)```", DOCS.read_tex
 
 
 @pytest.mark.parametrize(("command", "printed"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
-def test_examples_in_the_docs_are_what_is_printed(command, printed):
+def test_examples_in_the_docs_are_what_is_printed(command, printed, tmp_path, monkeypatch):
+    normal = np.random.default_rng(0).normal(size=(4, 64, 48)).astype(np.float32)
+    checkpoint = {f"layers.{i}.weight": x for i, x in enumerate(normal)}
+    monkeypatch.chdir(tmp_path)
+    save_file({**checkpoint, "head.bias": normal[0, 0], "step": np.arange(1)}, "model.safetensors")
     result = CliRunner().invoke(app, shlex.split(command), env={"COLUMNS": "80"})
     assert [line.rstrip() for line in result.stdout.rstrip().splitlines()] == printed.rstrip().splitlines()

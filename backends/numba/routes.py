@@ -9,7 +9,7 @@ import numpy as np
 
 from fmtemu.backends.numba.compile import compiled
 from fmtemu.formats import Format, as_format
-from fmtemu.formats.carrier import fits, smallest_carrier
+from fmtemu.formats.carrier import fits, holds, smallest_carrier
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.parse import dtype_name
 from fmtemu.kernels.plan import has_kernel, make_plan
@@ -112,11 +112,7 @@ def check_carrier(fmt: Format, dtype: Any, source: Any = None) -> None:
     carrier, given = number_format(dtype), number_format(source)
     if carrier is None or isinstance(carrier, FixedPoint):
         raise TypeError(f"dtype must be a floating-point dtype, got {dtype_name(dtype)}")
-    nan = fmt.nan_code is not None or (given is not None and given.nan_code is not None)
-    specials = (carrier.nan_code is not None or not nan) and (
-        carrier.infinity_code is not None or fmt.infinity_code is None
-    )
-    if not (fits(fmt, carrier) and specials):
+    if not holds(fmt, carrier, given):
         enough = smallest_carrier(fmt)
         raise ValueError(f"{dtype_name(dtype)} does not hold all values of {fmt}: give dtype={enough}")
 

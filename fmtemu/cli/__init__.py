@@ -1,4 +1,4 @@
-"""The command line: ``fmtemu show | table | list | explain | explore``."""
+"""The command line: ``fmtemu show | table | list | explain | cast | explore``."""
 
 from __future__ import annotations
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
+from zipfile import BadZipFile
 
 import typer
 from rich.console import Console
 
+from fmtemu.cli.cast import cast as cast_and_print
+from fmtemu.cli.cast_tensor import Job
 from fmtemu.cli.explain import explain as print_explanation
 from fmtemu.cli.listing import list_formats
 from fmtemu.cli.number import parse_number
 from fmtemu.cli.show import show as print_facts
 from fmtemu.cli.table import table as print_table
 from fmtemu.explore.command import explore
+from fmtemu.files.elements import float_element
 from fmtemu.formats import as_format
+from fmtemu.packing import LAYOUTS
 from fmtemu.quantizer import as_quantizer
 
 app = typer.Typer(
@@ -27,6 +33,12 @@ app = typer.Typer(
 )
 
 _FORMAT_HELP = "A name (e4m3fn, posit8, int4; see `fmtemu list`) or a spelling like float<3,2,none> or posit<6,1>."
+_ROUNDING_HELP = "nearest_even (the default), toward_zero, to_odd, stochastic(8) and so on."
+_OVERFLOW_HELP = "What too large numbers become: saturate, infinity, wrap ..."
+_EDGES_HELP = "All edges at once as a known library has them: ml_dtypes, torch, jax, p3109, hls."
+RoundingName = Annotated[str | None, typer.Option(help=_ROUNDING_HELP, show_default=False)]
+OverflowName = Annotated[str | None, typer.Option(help=_OVERFLOW_HELP, show_default=False)]
+EdgesName = Annotated[str | None, typer.Option(help=_EDGES_HELP, show_default=False)]
 FormatName = Annotated[str, typer.Argument(metavar="FORMAT", help=_FORMAT_HELP, show_default=False)]
 
 
@@ -35,7 +47,7 @@ def _user_input() -> Iterator[None]:
     """Input that the library refuses ends the program with its one line and exit code 2."""
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OSError, BadZipFile) as error:
         typer.echo(f"fmtemu: {error}", err=True)
         raise typer.Exit(2) from None
 
@@ -102,21 +114,9 @@ def explain(
         typer.Argument(help="A decimal, a fraction (1/3), a hex float (0x1.8p-2), nan or inf.", show_default=False),
     ],
     format: Annotated[str, typer.Option(metavar="FORMAT", help=_FORMAT_HELP, show_default=False)],
-    rounding: Annotated[
-        str | None,
-        typer.Option(
-            help="nearest_even (the default), toward_zero, to_odd, stochastic(8) and so on.", show_default=False
-        ),
-    ] = None,
-    overflow: Annotated[
-        str | None, typer.Option(help="What too large numbers become: saturate, infinity, wrap ...", show_default=False)
-    ] = None,
-    edges: Annotated[
-        str | None,
-        typer.Option(
-            help="All edges at once as a known library has them: ml_dtypes, torch, jax, p3109, hls.", show_default=False
-        ),
-    ] = None,
+    rounding: RoundingName = None,
+    overflow: OverflowName = None,
+    edges: EdgesName = None,
 ) -> None:
     """Explain what a number becomes in a format, step by step, and why.
 
@@ -127,6 +127,63 @@ def explain(
         x = parse_number(number)
         quantizer = as_quantizer(format, rounding=rounding, overflow=overflow, edges=edges)
     print_explanation(number, x, quantizer, _console())
+
+
+_FILE_HELP = "A file that ends with .npy, .npz or .safetensors."
+_PATTERN_HELP = "tensors whose names match, as in 'layers.*.weight'; may be given several times."
+
+
+@app.command()
+def cast(
+    source: Annotated[Path, typer.Argument(metavar="IN", help=_FILE_HELP, show_default=False)],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The file to write, of any of these kinds.", show_default=False)
+    ],
+    format: Annotated[str, typer.Option(metavar="FORMAT", help=_FORMAT_HELP, show_default=False)],
+    rounding: RoundingName = None,
+    overflow: OverflowName = None,
+    edges: EdgesName = None,
+    seed: Annotated[
+        int | None, typer.Option(help="0 <= seed < 2**64, which a stochastic rounding needs.", show_default=False)
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help=f"Cast only {_PATTERN_HELP}", show_default=False)
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help=f"Do not cast {_PATTERN_HELP}", show_default=False)
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="What the values are written as: float32, bfloat16 ...; else as before.", show_default=False),
+    ] = None,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="Write codes in place of values, packed into bytes, to .safetensors.")
+    ] = False,
+    layout: Annotated[
+        str | None, typer.Option(help=f"The order of packed codes: {', '.join(LAYOUTS)}.", show_default=False)
+    ] = None,
+) -> None:
+    """Cast the arrays of a file, or the tensors of a checkpoint, to a number format.
+
+    Tensors of floating-point numbers are cast, all others copied, one piece
+    at a time. OUT is replaced when all is written, and may be IN. Example:
+    fmtemu cast model.safetensors small.safetensors --format int4 --packed
+    """
+    with _user_input():
+        quantizer = as_quantizer(format, rounding=rounding, overflow=overflow, edges=edges)
+        if quantizer.rounding.is_stochastic and seed is None:
+            raise ValueError(f"{quantizer.rounding} rounding needs --seed")
+        if packed and dtype is not None:
+            raise ValueError("--dtype is for values, and --packed writes codes")
+        if packed and target.suffix != ".safetensors":
+            raise ValueError(f"--packed writes .safetensors files, got {target}")
+        if layout is not None and not packed:
+            raise ValueError("--layout is for codes: give --packed too")
+        element = None if dtype is None else float_element(dtype)
+        chosen_layout = (layout or "little") if packed else None
+        cast_and_print(
+            Job(quantizer, seed, element, chosen_layout, include or ["*"], exclude or []), source, target, _console()
+        )
 
 
 app.command()(explore)
