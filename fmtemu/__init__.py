@@ -6,6 +6,7 @@
 from fmtemu.cast import cast, decode, encode
 from fmtemu.edges import Edges
 from fmtemu.encoded import Encoded
+from fmtemu.files.packed import load_packed, save_packed
 from fmtemu.formats import (
     MX,
     NVFP4,
@@ -25,7 +26,7 @@ from fmtemu.formats import (
     as_format,
 )
 from fmtemu.hardware import cost
-from fmtemu.packed import PackedArray, load_packed, save_packed
+from fmtemu.packed import PackedArray
 from fmtemu.packing import pack, unpack
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding, Stochastic, as_rounding

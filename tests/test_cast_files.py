@@ -218,6 +218,35 @@ def test_packed_arrays_of_every_shape(tmp_path: Path) -> None:
     assert all(same(found[name].packed, fe.PackedArray.encode(x, "e2m1fn").packed) for name, x in arrays.items())
 
 
+# -- formats with scales -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fmt", ["mxfp4", "nvfp4", "block<int8,tensor>"])
+def test_formats_with_scales(fmt: str, tmp_path: Path) -> None:
+    """Whole tensors at once: a scale may belong to all of one."""
+    tensors = {"w": some(6, 80), "b": some(40, seed=1), "h": some(3, 20, dtype="float16", seed=2)}
+    save_file(tensors, tmp_path / "x.safetensors")
+    run(tmp_path / "x.safetensors", tmp_path / "y.safetensors", "--format", fmt)
+    found = load_file(tmp_path / "y.safetensors")
+    assert all(same(found[name], fe.cast(x, fmt)) for name, x in tensors.items())
+    out = run(tmp_path / "x.safetensors", tmp_path / "y.safetensors", "--format", fmt, "--packed")
+    packed = fe.load_packed(tmp_path / "y.safetensors")
+    for name, x in tensors.items():
+        assert same(packed[name].decode(), fe.cast(x, fmt, dtype=np.float32))
+    size = sum(array.nbytes for array in packed.values())
+    assert f"{8 * size / 580:.6g} in the file" in out
+
+
+def test_bfloat16_with_scales(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    import safetensors.torch as st
+
+    x = torch.from_numpy(some(3, 64)).bfloat16()
+    st.save_file({"x": x}, tmp_path / "x.safetensors")
+    run(tmp_path / "x.safetensors", tmp_path / "y.safetensors", "--format", "nvfp4")
+    assert torch.equal(st.load_file(tmp_path / "y.safetensors")["x"], fe.cast(x, "nvfp4"))
+
+
 # -- the report --------------------------------------------------------------------------------
 
 
@@ -353,6 +382,11 @@ def test_memory_does_not_grow_with_the_file(packed: bool, tmp_path: Path, monkey
         (("x.txt", "y.npy", "--format", "int8"), r"x.txt must end with .npy, .npz or .safetensors"),
         (("x.npy", "y.txt", "--format", "int8"), r"y.txt must end with .npy, .npz, .safetensors"),
         (("none.npy", "y.npy", "--format", "int8"), "No such file"),
+        (
+            ("x.npz", "y.safetensors", "--format", "mxfp4", "--dtype", "e5m2"),
+            "a: values of mxfp4 are not written as e5m2",
+        ),
+        (("x.npz", "y.npz", "--format", "block<int8,16x16>"), "a: the tile's axis -2 is out of range"),
         (("x.npz", "y.npy", "--format", "int8"), "an .npy file holds one array, not 3"),
         (("x.npz", "y.npz", "--format", "int8", "--include", "c*"), "--include 'c*' matches none of the 3 tensors"),
         (("x.npz", "y.npz", "--format", "int8", "--exclude", "c*"), "--exclude 'c*' matches none of the 3 tensors"),

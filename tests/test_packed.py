@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ def some_values(shape: tuple[int, ...]) -> Any:
 
 
 def same(a: fe.PackedArray, b: fe.PackedArray) -> bool:
-    return (a.format, a.shape, a.layout) == (b.format, b.shape, b.layout) and np.array_equal(a.packed, b.packed)
+    parts = ("packed", "scales", "zero_points", "outer_scales")
+    if (a.format, a.shape, a.layout) != (b.format, b.shape, b.layout):
+        return False
+    return all(np.array_equal(getattr(a, part), getattr(b, part)) for part in parts)
 
 
 @pytest.mark.parametrize("layout", ["little", "big"])
@@ -63,6 +67,78 @@ def test_tensors() -> None:
         assert packed.bits_per_value == fe.PackedArray.encode(x.numpy(), "e2m1fn").bits_per_value
 
 
+# -- formats with scales -----------------------------------------------------------------------
+
+SCALED = {
+    "mxfp4": fe.MX("e2m1fn"),
+    "mxfp6": fe.MX("e2m3fn"),
+    "nvfp4": fe.NVFP4(),
+    "tensor": fe.PerTensor("int8"),
+    "channel": fe.PerChannel("int5"),
+    "affine": fe.GroupInt(4, 8, affine=True),
+    "square": fe.Block("e4m3fn", (4, 4), "float16"),
+    "padded": fe.MX("e2m1fn", 16, partial="pad"),
+}
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_formats_with_scales(name: str, tmp_path: Path) -> None:
+    fmt = SCALED[name]
+    for shape in ((6, 40), (2, 3, 16), (0, 32)):
+        x = some_values(shape)
+        packed = fe.PackedArray.encode(x, fmt)
+        encoded = fe.encode(x, fmt)
+        assert packed.shape == shape
+        assert np.array_equal(packed.codes(), encoded.codes)
+        assert np.array_equal(packed.decode(), fe.cast(x, fmt))
+        packed.save(tmp_path / "x.safetensors")
+        loaded = fe.PackedArray.load(tmp_path / "x.safetensors")
+        assert same(loaded, packed)
+        assert np.array_equal(loaded.decode(), packed.decode())
+        with safe_open(tmp_path / "x.safetensors", "np") as file:
+            sizes = [file.get_tensor(key).nbytes for key in file.keys()]  # noqa: SIM118 - it is no dictionary
+        assert loaded.nbytes == packed.nbytes == sum(sizes)
+
+
+def test_bits_per_value_of_whole_tiles() -> None:
+    x = some_values((64, 64))
+    for name, bits in (("mxfp4", 4.25), ("mxfp6", 6.25), ("nvfp4", 4.5 + 32 / 4096), ("square", 9)):
+        assert fe.PackedArray.encode(x, SCALED[name]).bits_per_value == bits
+    # a float16 scale and a zero point, which takes a byte, for eight codes
+    assert fe.PackedArray.encode(x, SCALED["affine"]).bits_per_value == 7
+
+
+def test_nvfp4_is_two_codes_to_a_byte_and_an_e4m3_scale_to_sixteen() -> None:
+    packed = fe.PackedArray.encode(some_values((4, 64)), "nvfp4")
+    assert (packed.packed.shape, packed.scales.shape, packed.outer_scales.shape) == ((4, 32), (4, 4), (1, 1))
+    scales = fe.decode(packed.scales, "e4m3fn") * packed.outer_scales
+    values = fe.decode(fe.unpack(packed.packed, 4, 64), "e2m1fn")
+    assert np.allclose(packed.decode(), values * np.repeat(scales, 16, axis=1), rtol=1e-6)
+
+
+def test_scales_of_tensors() -> None:
+    torch = pytest.importorskip("torch")
+    x = torch.from_numpy(some_values((3, 32)))
+    packed = fe.PackedArray.encode(x, "nvfp4")
+    assert torch.equal(packed.decode(), fe.cast(x, "nvfp4"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scales": None}, r"scales must be uint8 of shape \(3, 2\) for .*got none"),
+        ({"scales": np.zeros((3, 1), np.uint8)}, r"scales must be uint8 of shape \(3, 2\) for .*got .*\(3, 1\)"),
+        ({"outer_scales": np.zeros((1, 1))}, r"outer_scales must be float32 of shape \(1, 1\).*got float64"),
+        ({"zero_points": np.zeros((3, 2), np.int64)}, "zero_points must be none for"),
+        ({"format": "e2m1fn"}, "scales must be none for e2m1fn"),
+    ],
+)
+def test_parts_that_do_not_belong_together(change: dict[str, Any], message: str) -> None:
+    packed = fe.PackedArray.encode(some_values((3, 32)), "nvfp4")
+    with pytest.raises(ValueError, match=message):
+        replace(packed, **change)
+
+
 # -- files -------------------------------------------------------------------------------------
 
 
@@ -97,7 +173,7 @@ def test_the_safetensors_library_reads_the_bytes(tmp_path: Path) -> None:
     packed = fe.PackedArray.encode(some_values((3, 5)), "e2m1fn", layout="big")
     fe.save_packed({"w": packed}, tmp_path / "x.safetensors")
     with safe_open(tmp_path / "x.safetensors", "np") as file:
-        assert np.array_equal(file.get_tensor("w.codes"), packed.packed)
+        assert np.array_equal(file.get_tensor("w.packed"), packed.packed)
         about = json.loads(file.metadata()["fmtemu"])
     fields = {"format": "e2m1none", "shape": [3, 5], "layout": "big"}
     assert about == {"version": 1, "arrays": {"w": fields}}
@@ -136,7 +212,11 @@ BYTES = np.zeros((3, 2), np.uint8)
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: fe.PackedArray("e2m1fn", (3, 5), BYTES), ValueError, r"uint8 of shape \(3, 3\), got .*\(3, 2\)"),
+        (
+            lambda: fe.PackedArray("e2m1fn", (3, 5), BYTES),
+            ValueError,
+            r"packed must be uint8 of shape \(3, 3\) for .*\(3, 2\)",
+        ),
         (lambda: fe.PackedArray("e2m1fn", (3, 4), BYTES.view(np.int8)), ValueError, r"uint8 of shape .*got int8"),
         (lambda: fe.PackedArray("e2m1fm", (3, 4), BYTES), ValueError, "unknown format 'e2m1fm'"),
         (lambda: fe.PackedArray("float32", (3, 4), BYTES), ValueError, "codes of 32 bits; at most 16"),
@@ -159,8 +239,8 @@ def rewritten(path: Path, **changes: Any) -> Path:
     for name, value in changes.items():
         (whole if name in ("version", "arrays", "more") else about)[name] = value
     with open(path, "wb") as file:
-        entries = write_header(file, [("w.codes", "U8", (3, 3))], {"fmtemu": json.dumps(whole)})
-        file.seek(entries["w.codes"].start)
+        entries = write_header(file, [("w.packed", "U8", (3, 3))], {"fmtemu": json.dumps(whole)})
+        file.seek(entries["w.packed"].start)
         file.write(array.packed.tobytes())
     return path
 
@@ -177,8 +257,11 @@ def test_rewritten_unchanged_is_read(tmp_path: Path) -> None:
         ({"rotation": "hadamard"}, "'w' of the packed arrays has the fields .*rotation"),
         ({"format": "e2m1fm"}, "unknown format 'e2m1fm'"),
         ({"layout": "middle"}, "unknown layout 'middle'"),
-        ({"shape": [3, 7]}, r"uint8 of shape \(3, 4\), got uint8 of shape \(3, 3\)"),
-        ({"arrays": {"v": {"format": "int4", "shape": [1], "layout": "big"}}}, "'v' needs a tensor 'v.codes' of U8"),
+        ({"shape": [3, 7]}, r"w.packed must be uint8 of shape \(3, 4\), and is U8 of shape \(3, 3\)"),
+        (
+            {"arrays": {"v": {"format": "int4", "shape": [1], "layout": "big"}}},
+            "the tensor v.packed must be uint8 of shape .1,., and is missing",
+        ),
     ],
 )
 def test_bad_metadata(changes: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,9 @@ from fmtemu.cli.cast_tally import Tally
 from fmtemu.files.elements import Element, numpy_element
 from fmtemu.files.reading import Tensor
 from fmtemu.files.writing import Output
-from fmtemu.formats import as_format
+from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.carrier import holds, smallest_carrier
-from fmtemu.packed import packed_shape
-from fmtemu.packing import pack
+from fmtemu.packed import PackedArray, find_parts
 from fmtemu.quantizer import Quantizer
 
 #: Values in memory at a time: few enough for their arrays to be reused memory, and a multiple of the groups of
@@ -52,29 +53,45 @@ class TensorCast:
         self._stream, self._tally, self._advance = stream, tally, advance
         self._element = job.element or tensor.element
 
-    def output(self) -> Output:
-        """What is to be written. Raises ValueError where the tensor cannot be cast."""
+    def outputs(self) -> list[Output]:
+        """What is to be written, in this order. Raises ValueError where the tensor cannot be cast."""
         fmt, tensor, layout = self._job.quantizer.format, self._tensor, self._job.layout
         with self._naming():
-            if layout is not None:
-                shape = packed_shape(fmt, tensor.shape, layout)
-                output = Output(f"{self._name}.codes", numpy_element(np.dtype(np.uint8)), shape, self._pieces)
-            elif holds(fmt, as_format(self._element.name), as_format(tensor.element.name)):
-                output = Output(self._name, self._element, tensor.shape, self._pieces)
+            if layout is None:
+                self._check_element()
+                outputs = [Output(self._name, self._element, tensor.shape, self._pieces)]
             else:
-                enough = smallest_carrier(fmt)
-                raise ValueError(f"{self._element.name} does not hold all values of {fmt}: give --dtype {enough}")
-            self._cast(np.empty((0, *tensor.shape[-1:]), tensor.element.words), 0)  # fails now if ever
-        return output
+                parts = find_parts(fmt, tensor.shape, layout)
+                outputs = [
+                    Output(f"{self._name}.{name}", numpy_element(part.stored), part.shape, partial(self._part, name))
+                    for name, part in parts.items()
+                ]
+            first = (0, *tensor.shape[1:]) if tensor.shape else ()
+            self._cast(np.zeros(first, tensor.element.words), 0)  # fails now if ever
+        self._tally.bytes = sum(math.prod(output.shape) * output.element.words.itemsize for output in outputs)
+        return outputs
+
+    def _check_element(self) -> None:
+        """Raise unless the element type holds the values: all of the format's, or, times scales, rounded to it."""
+        fmt, name = self._job.quantizer.format, self._element.name
+        if isinstance(fmt, Scaled):
+            if self._element.format not in (None, "bfloat16"):
+                raise ValueError(f"values of {fmt} are not written as {name}: give --dtype float32, or --packed")
+            fmt.scaling.extents(self._tensor.shape)
+        elif not holds(fmt, as_format(name), as_format(self._tensor.element.name)):
+            raise ValueError(f"{name} does not hold all values of {fmt}: give --dtype {smallest_carrier(fmt)}")
 
     def _pieces(self) -> Iterator[Any]:
-        for start, stop, columns in _ranges(self._tensor.size, self._tensor.shape):
+        for start, stop, shape in self._ranges():
             with self._naming():
-                before, after, words = self._cast(self._tensor.read(start, stop).reshape(-1, columns), start)
+                before, after, words = self._cast(self._tensor.read(start, stop).reshape(shape), start)
             self._tally.add(before, after)
-            self._tally.bytes += words.nbytes
             yield words
-            self._advance(self._name, stop - start)
+            self._advance(self._tensor.name, stop - start)
+
+    def _part(self, name: str) -> Iterable[Any]:
+        """The pieces of packed codes, or what belongs to them, which is there when they are written."""
+        return self._pieces() if name == "packed" else [getattr(self._packed, name)]
 
     def _cast(self, words: Any, start: int) -> tuple[Any, Any, Any]:
         """The values of words whose first has an index, what becomes of them, and the words for that."""
@@ -83,10 +100,27 @@ class TensorCast:
         random: dict[str, Any] = {"seed": self._job.seed, "stream": self._stream, "offset": start}
         x = words if given.format is None else decode(words, given.format)
         if layout is not None:
-            codes = encode(x, quantizer, **random)
-            return x, decode(codes, quantizer.format), pack(codes, quantizer.format.bits, layout=layout)
+            self._packed = PackedArray.encode(x, quantizer, layout=layout, **random)
+            return x, self._packed.decode(), self._packed.packed
         y = cast(x, quantizer, dtype=wanted.words if wanted.format is None else np.float32, **random)
         return x, y, y if wanted.format is None else encode(y, wanted.format)
+
+    def _ranges(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        """(start, stop, shape) of pieces of whole rows, or of parts of one row; with scales, of all."""
+        size, shape = self._tensor.size, self._tensor.shape
+        columns = shape[-1] if shape else 1
+        if isinstance(self._job.quantizer.format, Scaled):
+            yield 0, size, shape
+        elif columns <= PIECE:
+            step = PIECE // max(columns, 1) * columns
+            for start in range(0, size, max(step, 1)):
+                stop = min(start + step, size)
+                yield start, stop, (-1, columns)
+        else:
+            for row in range(0, size, columns):
+                for start in range(row, row + columns, PIECE):
+                    stop = min(start + PIECE, row + columns)
+                    yield start, stop, (1, stop - start)
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -95,17 +129,3 @@ class TensorCast:
             yield
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self._name}: {error}") from error
-
-
-def _ranges(count: int, shape: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
-    """(start, stop, columns) of pieces of whole rows, or of parts of one row."""
-    columns = shape[-1] if shape else 1
-    if columns <= PIECE:
-        step = PIECE // max(columns, 1) * columns
-        for start in range(0, count, max(step, 1)):
-            yield start, min(start + step, count), columns
-        return
-    for row in range(0, count, columns):
-        for start in range(row, row + columns, PIECE):
-            stop = min(start + PIECE, row + columns)
-            yield start, stop, stop - start

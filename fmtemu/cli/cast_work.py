@@ -11,9 +11,9 @@ from typing import Any
 
 from fmtemu.cli.cast_tally import Tally
 from fmtemu.cli.cast_tensor import PIECE, Advance, Job, TensorCast
+from fmtemu.files.packed import KEY, describe
 from fmtemu.files.reading import Source, Tensor, open_tensors
 from fmtemu.files.writing import Output, write_tensors
-from fmtemu.packed import KEY, describe
 
 #: What the array of an .npy file is called in files that name their arrays.
 UNNAMED = "array"
@@ -32,12 +32,12 @@ def cast_file(job: Job, source: Path, target: Path, start: Callable[[int], Advan
             metadata |= describe({t.name or UNNAMED: (job.quantizer.format, t.shape, job.layout) for t in chosen})
         advance = start(sum(tensor.size for tensor in found.tensors))
         tallies = {tensor.name or UNNAMED: Tally() for tensor in chosen}
-        outputs = []
+        outputs: list[Output] = []
         for tensor in found.tensors:
             name = tensor.name or UNNAMED
             if name in tallies:
                 stream = _stream(tensor.name) if found.has_names else ()
-                outputs.append(TensorCast(job, tensor, name, stream, tallies[name], advance).output())
+                outputs += TensorCast(job, tensor, name, stream, tallies[name], advance).outputs()
             else:
                 outputs.append(Output(name, tensor.element, tensor.shape, partial(_copy, tensor, advance)))
         write_tensors(target, outputs, metadata)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
@@ -40,8 +40,7 @@ def open_tensors(path: Path) -> Iterator[Source]:
     if path.suffix == ".npy":
         yield Source([_whole("", np.load(path, mmap_mode="r", allow_pickle=False))], {}, has_names=False)
     elif path.suffix == ".npz":
-        with zipfile.ZipFile(path) as archive:
-            members = _Members(archive)
+        with zipfile.ZipFile(path) as archive, closing(_Members(archive)) as members:
             yield Source([members.tensor(info) for info in archive.infolist()], {}, has_names=True)
     elif path.suffix == ".safetensors":
         with open(path, "rb") as file:
@@ -74,7 +73,13 @@ class _Members:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self._open: tuple[str, Callable[[int, int], Any]] = ("", lambda start, stop: None)
+        self._file: IO[bytes] | None = None
+        self._reading = ""
+
+    def close(self) -> None:
+        """Close the array that is being read."""
+        if self._file is not None:
+            self._file.close()
 
     def tensor(self, info: zipfile.ZipInfo) -> Tensor:
         """One of the arrays; raises ValueError for what is no array."""
@@ -82,9 +87,11 @@ class _Members:
             shape, _, dtype = _npy_header(file, info.filename)
 
         def read(start: int, stop: int) -> Any:
-            if self._open[0] != info.filename:
-                self._open = info.filename, _reader(self._archive.open(info), info.filename)
-            return self._open[1](start, stop)
+            if self._reading != info.filename:
+                self.close()
+                self._file, self._reading = self._archive.open(info), info.filename
+                self._read = _reader(self._file, info.filename)
+            return self._read(start, stop)
 
         return Tensor(info.filename.removesuffix(".npy"), numpy_element(dtype), shape, math.prod(shape), read)
 
