@@ -71,7 +71,8 @@ def encode(
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
     if type(x) is not np.ndarray and isinstance(x, _SCALARS):
-        return _backend(x, quantizer).encode(x, quantizer, seed, stream, offset, out)[()]
+        encoded = _backend(x, quantizer).encode(x, quantizer, seed, stream, offset, out)
+        return encoded if isinstance(encoded, Encoded) else encoded[()]
     return _backend(x, quantizer).encode(x, quantizer, seed, stream, offset, out)
 
 
