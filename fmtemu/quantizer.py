@@ -39,7 +39,7 @@ class Quantizer:
     ) -> None:
         object.__setattr__(self, "format", as_format(format))
         object.__setattr__(self, "rounding", as_rounding(rounding))
-        number = self.format.element if isinstance(self.format, Scaled) else self.format
+        number = _element_of(self.format)
         object.__setattr__(self, "edges", as_edges(edges, number, self.rounding))
         object.__setattr__(self, "via", None if via is None else as_format(via))
         if self.via is not None and not isinstance(self.via, Float):
@@ -124,6 +124,11 @@ def as_quantizer(
         raise
 
 
+def _element_of(fmt: Format) -> Format:
+    """The format of one code: edges are those of the elements."""
+    return fmt.element if isinstance(fmt, Scaled) else fmt
+
+
 class _Parts(NamedTuple):
     """What a Quantizer is made of, before a profile is looked up."""
 
@@ -147,7 +152,7 @@ def _as_quantizer(
     if edges is not None:
         parts = parts._replace(edges=edges, fields={})
     fields = parts.fields if overflow is None else {**parts.fields, "overflow": overflow}
-    found = as_edges(parts.edges, parts.format, parts.rounding)
+    found = as_edges(parts.edges, _element_of(parts.format), parts.rounding)
     return Quantizer(parts.format, parts.rounding, replace(found, **fields), parts.via)  # type: ignore[arg-type]
 
 

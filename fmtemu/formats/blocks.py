@@ -27,6 +27,8 @@ def Block(  # noqa: N802 - it makes a Scaled
     sizes = size if isinstance(size, tuple) else (size,)
     if isinstance(size, tuple) and axis != -1:
         raise ValueError("Block: a tuple of sizes is for the last axes; leave axis out")
+    if not sizes:
+        raise ValueError("Block: size must be an integer or a tuple of at least one, got ()")
     tile = tuple(zip(range(-len(sizes), 0), sizes, strict=True)) if isinstance(size, tuple) else ((axis, size),)
     return _scaled(element, scale, options, tile=tile, rest=1)
 
@@ -71,9 +73,10 @@ def BlockFloat(bits: int, size: int, *, axis: int = -1, **options: Any) -> Scale
 
 def _scaled(element: object, scale: object, options: dict[str, Any], **fields: Any) -> Scaled:
     outer = options.pop("outer", None)
-    unknown = sorted(set(options) - set(Scaling.__dataclass_fields__))
+    allowed = [name for name in Scaling.__dataclass_fields__ if name not in ("scale", *fields)]
+    unknown = sorted(set(options) - set(allowed))
     if unknown:
-        raise TypeError(f"unknown option {unknown[0]!r}: options are fields of Scaling, and outer")
+        raise TypeError(f"unknown option {unknown[0]!r}: options are {', '.join(allowed)} and outer")
     scaling = Scaling(scale=None if scale is None else _format(scale), **fields, **options)
     return Scaled(_format(element), scaling, outer)
 

@@ -32,11 +32,18 @@ def parse_scaled(text: str, as_format: Callable[[object], Format]) -> Scaled:
         elif part == "affine" and part not in options:
             options[part] = True
         elif name in _OPTIONS and name not in options:
-            options[name] = float(value) if name in ("lowest", "highest") else value
+            options[name] = _number(value, text) if name in ("lowest", "highest") else value
         else:
             raise ValueError(f"{text!r}: unknown or repeated option {part!r}; a block is spelt {_GRAMMAR}")
     scaling = Scaling(**_tile(parts[1], text), scale=as_format(parts[2]) if len(parts) > 2 else None, **options)
     return Scaled(as_format(parts[0]), scaling, outer)
+
+
+def _number(value: str, whole: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{whole!r}: {value!r} is no number; a block is spelt {_GRAMMAR}") from None
 
 
 def _split(text: str) -> list[str]:

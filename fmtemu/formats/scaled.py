@@ -76,7 +76,10 @@ class Scaling:
         if self.rule not in SCALE_RULES:
             raise ValueError(f"Scaling: rule must be one of {', '.join(SCALE_RULES)}; got {self.rule!r}")
         if self.rule in _POWER_RULES and not self.has_power_scales:
-            raise ValueError(f"Scaling: rule={self.rule!r} makes powers of two, and {self.scale} scales are others too")
+            raise ValueError(
+                f"Scaling: rule={self.rule!r} makes powers of two, and {self.numbers} scales are others too; "
+                "use 'nearest' or 'rceil', or scale=e8m0fnu"
+            )
         if not isinstance(self.affine, bool):
             raise TypeError(f"Scaling: affine must be True or False, got {self.affine!r}")
         for name, choices in CHOICES.items():
@@ -89,11 +92,19 @@ class Scaling:
             object.__setattr__(self, "nonfinite", "nan" if has_nan else "element")
         elif self.nonfinite == "nan" and self.numbers.nan_code is None:
             raise ValueError(f"Scaling: nonfinite='nan' is impossible: the scale {self.scale} has no NaN")
-        bounds = self.bounds
-        if not 0 < bounds[0] <= bounds[1]:
-            raise ValueError(
-                f"Scaling: lowest and highest must be 0 < lowest <= highest, got {self.lowest}, {self.highest}"
-            )
+        self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        for name, bound in (("lowest", self.lowest), ("highest", self.highest)):
+            if bound is None:
+                continue
+            if isinstance(bound, bool) or not isinstance(bound, (int, float)):
+                raise TypeError(f"Scaling: {name} must be a number, got {bound!r}")
+            within = 0 < bound <= self.numbers.largest
+            if not within or self.numbers.locate(Fraction(bound))[2] != 0:
+                raise ValueError(f"Scaling: {name} must be a positive number of {self.numbers}, got {bound!r}")
+        if self.bounds[0] > self.bounds[1]:
+            raise ValueError(f"Scaling: lowest must be at most highest, got {self.lowest!r} and {self.highest!r}")
 
     def _check_tile(self) -> None:
         if self.rest not in (1, None):
@@ -122,15 +133,8 @@ class Scaling:
     @property
     def bounds(self) -> tuple[Fraction, Fraction]:
         """The smallest and largest scale the rule may give: numbers of the scale format."""
-        numbers = self.numbers
-        lowest, highest = numbers.smallest, numbers.largest
-        for bound in (self.lowest, self.highest):
-            if bound is not None and numbers.locate(Fraction(bound))[2] != 0:
-                raise ValueError(f"Scaling: lowest and highest must be numbers of {numbers}, got {bound!r}")
-        if self.lowest is not None:
-            lowest = max(lowest, Fraction(self.lowest))
-        if self.highest is not None:
-            highest = min(highest, Fraction(self.highest))
+        lowest = self.numbers.smallest if self.lowest is None else Fraction(self.lowest)
+        highest = self.numbers.largest if self.highest is None else Fraction(self.highest)
         return lowest, highest
 
     def __repr__(self) -> str:
@@ -175,7 +179,7 @@ class Scaled(Format):
     finite magnitude a of a tile; (2) t = float32(max a / (largest element * largest scale)), 1 if
     that is 0; (3) s from a and t by the rule, the smallest scale for a tile of zeros; (4) each
     element rounded once from the exact x / (s * t), saturating by default; (5) decoded values are
-    RN(RN(element * s) * t) in the array's dtype.
+    RN(RN(element * s) * t) in float32, or float64 for results of that dtype.
     """
 
     element: Format
@@ -193,9 +197,13 @@ class Scaled(Format):
             raise ValueError(f"Scaled: an affine scaling is for integer elements, not {self.element}")
         if self.outer is None:
             return
-        if not isinstance(self.outer, Scaling) or self.outer.scale is not None or self.outer.rule != "nearest":
-            raise ValueError(f"Scaled: outer must be a Scaling of float32 scales by rule 'nearest', got {self.outer!r}")
-        if self.scaling.scale is None or self.scaling.affine or self.outer.affine:
+        if not isinstance(self.outer, Scaling):
+            raise TypeError(f"Scaled: outer must be a Scaling or None, got {self.outer!r}")
+        if self.outer != Scaling(tile=self.outer.tile, rest=self.outer.rest):
+            raise ValueError(
+                f"Scaled: outer scales are float32 by rule 'nearest'; give tile and rest, not {self.outer!r}"
+            )
+        if self.scaling.scale is None or self.scaling.affine:
             raise ValueError("Scaled: an outer scale is for symmetric tiles whose own scale has a format")
 
     # -- one code: the element's -------------------------------------------------------------
@@ -287,6 +295,7 @@ TILES = {
     "tensor": ((), None),
     "channel": (((0, 1),), None),
     "token": (((-1, None),), 1),
+    "element": ((), 1),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from samples import FORMATS, SHAPE, assert_same, normal, scaled
+from scaled_samples import FORMATS, SHAPE, assert_same, normal, scaled
 
 import fmtemu as fe
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples import FORMATS, SHAPE, assert_same, encodable, normal, scaled
+from scaled_samples import FORMATS, SHAPE, assert_same, encodable, normal, scaled
 
 import fmtemu as fe
 
