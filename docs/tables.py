@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
+import reproduce as reproduce_data
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
@@ -147,6 +148,26 @@ def worked_edges(given: str) -> Rows:
         yield code(name), *cells
 
 
+def reproduce(library: str) -> Rows:
+    """How one implementation is reproduced."""
+    yield "there", "here", "where", "but"
+    shown: list[Mapping[str, str]] = []
+    for row in reproduce_data.ROWS:
+        if row.library == library:
+            words = []
+            for choice, names in row.names.items():
+                if f"{{{choice}}}" in row.operation:
+                    words.append(f"{choice}: {'as above' if names in shown else translated(names)}")
+                    shown.append(names)
+            but = "; ".join(difference.reason for difference in row.differences)
+            given = code(row.quantizer) if row.quantizer else "nothing"
+            yield f"{code(row.operation)} ({row.implementation})", given, "; ".join(words), but
+
+
+def translated(names: Mapping[str, str]) -> str:
+    return ", ".join(code(a) if a == b else f"{code(a)} is {code(b)}" for a, b in names.items())
+
+
 TABLES: dict[str, Callable[..., Rows]] = {
     f.__name__.replace("_", "-"): f
     for f in (
@@ -161,6 +182,7 @@ TABLES: dict[str, Callable[..., Rows]] = {
         names_elsewhere,
         profiles,
         worked_edges,
+        reproduce,
     )
 }
 

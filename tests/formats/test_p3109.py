@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 
+from fmtemu import Stochastic, as_quantizer, as_rounding, exact
 from fmtemu.formats import Float, as_format
 from fmtemu.formats.base import Value
 
@@ -47,3 +48,30 @@ def test_binary8p3_by_hand() -> None:
 def test_impossible_precisions_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}.*precision of 8 bits must be 1"):
         as_format(name)
+
+
+@pytest.mark.parametrize(
+    ("saturation", "large", "infinite"),
+    [("SatFinite", 49152, 49152), ("SatPropagate", 49152, math.inf), ("SatNone", math.inf, math.inf)],
+)
+def test_projections_by_the_names_of_the_draft(saturation: str, large: Value, infinite: Value) -> None:
+    quantizer = as_quantizer(f"binary8p3se | NearestTiesToEven | p3109 | {saturation}")
+    assert exact.cast(Fraction(10**6), quantizer) == large
+    assert exact.cast(math.inf, quantizer) == infinite
+    assert exact.cast(-math.inf, quantizer) == -infinite
+    finite = as_quantizer(f"binary8p3sf | NearestTiesToEven | p3109 | {saturation}")
+    assert exact.cast(Fraction(10**6), finite) == exact.cast(math.inf, finite) == 57344
+    unsigned = as_quantizer(f"binary8p3ue | TowardZero | p3109 | {saturation}")
+    assert math.isnan(exact.cast(Fraction(-1), unsigned))
+
+
+def test_to_odd_overflows_to_infinity_unless_saturated() -> None:
+    """The largest finite code of an extended format is even: the odd one is infinity's."""
+    assert exact.cast(Fraction(10**6), as_quantizer("binary8p3se | ToOdd | SatNone")) == math.inf
+    assert exact.cast(Fraction(10**6), as_quantizer("binary8p3se | ToOdd")) == 49152
+
+
+@pytest.mark.parametrize("variant", "ABC")
+def test_stochastic_roundings_by_the_names_of_the_draft(variant: str) -> None:
+    assert as_rounding(f"Stochastic{variant}(8)") == Stochastic(8, variant)
+    assert as_quantizer(f"binary8p3se | Stochastic{variant}( 3 )").rounding == Stochastic(3, variant)
