@@ -13,7 +13,7 @@ from fmtemu.formats.scaled import Scaled
 from fmtemu.rounding import Rounding, as_rounding
 
 #: The edges that integers with a zero point can have.
-_AFFINE_EDGES = [Edges(overflow=overflow, nan=nan) for overflow in ("format", "saturate") for nan in ("format", "zero")]
+AFFINE_EDGES = [Edges(overflow=overflow, nan=nan) for overflow in ("format", "saturate") for nan in ("format", "zero")]
 
 
 @dataclass(frozen=True, init=False)
@@ -45,7 +45,7 @@ class Quantizer:
         if self.via is not None and not isinstance(self.via, Float):
             raise ValueError(f"via must be a floating-point format, got {self.via}")
         if isinstance(self.format, Scaled):
-            if self.format.scaling.affine and self.edges not in _AFFINE_EDGES:
+            if self.format.scaling.affine and self.edges not in AFFINE_EDGES:
                 raise ValueError(f"an affine scaling saturates, and only nan=zero can be chosen; got {self.edges}")
             kept = self.edges if self.edges.overflow != "format" else replace(self.edges, overflow="saturate")
             object.__setattr__(self, "_element", Quantizer(number, self.rounding, kept))

@@ -19,7 +19,6 @@ from fmtemu.backends.numba.routes import (
     number_format,
 )
 from fmtemu.backends.numba.run import run
-from fmtemu.backends.numba.scaled import cast_scaled
 from fmtemu.formats import Format
 from fmtemu.formats.base import check_count
 from fmtemu.formats.carrier import fits, smallest_carrier
@@ -31,18 +30,15 @@ from fmtemu.random import derive_key
 _TABLE_BITS = 16
 
 
-def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offset: int, dtype: Any, out: Any) -> Any:
+def cast(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, dtype: Any, out: Any) -> Any:
     """See fmtemu.cast."""
     if type(x) is not np.ndarray:
         x = np.asarray(x)
     if dtype is not None:
         dtype = as_dtype(dtype)
     if quantizer.via is not None:
-        if scale is None:
-            dtype = cast_route(quantizer, x.dtype, dtype).result  # before x changes
+        dtype = cast_route(quantizer, x.dtype, dtype).result  # before x changes
         x = _round_via(x, quantizer.via)
-    if scale is not None:
-        return cast_scaled(cast, x, quantizer, scale, seed, stream, offset, dtype, out)
     route = cast_route(quantizer, x.dtype, dtype)
     key = _key(quantizer, seed, stream, offset, x.size) if route.is_stochastic else None
     if out is not None:
@@ -137,7 +133,7 @@ def _round_via(x: Any, via: Format) -> Any:
     if source is not None and fits(source, via):
         return x
     carrier = np.dtype(smallest_carrier(via) or FLOAT64)
-    first = cast(x, Quantizer(via), None, None, (), 0, carrier, None)
+    first = cast(x, Quantizer(via), None, (), 0, carrier, None)
     return first if x.dtype.kind in "iu" else np.where(np.isnan(x) & np.signbit(x), -first, first)
 
 

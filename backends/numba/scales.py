@@ -141,7 +141,7 @@ def _symmetric(greatest: Any, t: Any, fmt: Scaled) -> Any:
 def _nearest(r: Any, fmt: Scaled) -> Any:
     """r as a scale: to nearest, ties to even, or up (rceil)."""
     rounding = "toward_positive" if fmt.scaling.rule == "rceil" else "nearest_even"
-    return arrays.cast(r, Quantizer(fmt.scaling.numbers, rounding, "saturate"), None, None, (), 0, None, None)
+    return arrays.cast(r, Quantizer(fmt.scaling.numbers, rounding, "saturate"), None, (), 0, None, None)
 
 
 def _clamp(scale: Any, greatest: Any, fmt: Scaled) -> Any:
