@@ -19,7 +19,6 @@ from fmtemu.rounding import Rounding
 #: Numbers are cast as arrays without dimensions.
 _SCALARS = (float, np.floating)
 _NUMPY = (np.ndarray, *_SCALARS)
-_PLAIN, _SCALED = "fmtemu.backends.numba.arrays", "fmtemu.backends.numba.blocks"
 
 
 def cast(
@@ -30,6 +29,7 @@ def cast(
     edges: Edges | str | None = None,
     overflow: str | None = None,
     scale: Any = None,
+    zero_point: Any = None,
     seed: Any = None,
     stream: Sequence[int] = (),
     offset: int = 0,
@@ -41,14 +41,15 @@ def cast(
     x is a NumPy array, a torch CPU tensor or a float; the result is of the same kind and shape and
     of ``dtype``, by default x's (integers need one), in native byte order. ``q`` is what as_quantizer
     takes; rounding, edges and overflow replace its fields. With ``scale`` (positive float32, broadcast
-    against x) the result is scale * Q(x / scale), whose product is rounded to the result's dtype; a
-    Scaled finds its own scales. A stochastic rounding takes element i's bits from (seed, stream,
-    offset + i), which others ignore. ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
+    against x) it is scale * Q(x / scale), and scale * (clip(Q(x / scale) + zero_point) - zero_point) of
+    integers, the product rounded to the result's dtype; a Scaled takes one scale per tile, and else finds
+    its own. A stochastic rounding takes element i's bits from (seed, stream, offset + i), which others
+    ignore. ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
     if type(x) is not np.ndarray and isinstance(x, _SCALARS):
-        return _backend(x, quantizer).cast(x, quantizer, scale, seed, stream, offset, dtype, out)[()]
-    return _backend(x, quantizer).cast(x, quantizer, scale, seed, stream, offset, dtype, out)
+        return _backend(x).cast(x, quantizer, scale, zero_point, seed, stream, offset, dtype, out)[()]
+    return _backend(x).cast(x, quantizer, scale, zero_point, seed, stream, offset, dtype, out)
 
 
 def encode(
@@ -58,6 +59,8 @@ def encode(
     rounding: Rounding | str | None = None,
     edges: Edges | str | None = None,
     overflow: str | None = None,
+    scale: Any = None,
+    zero_point: Any = None,
     seed: Any = None,
     stream: Sequence[int] = (),
     offset: int = 0,
@@ -71,9 +74,9 @@ def encode(
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
     if type(x) is not np.ndarray and isinstance(x, _SCALARS):
-        encoded = _backend(x, quantizer).encode(x, quantizer, seed, stream, offset, out)
+        encoded = _backend(x).encode(x, quantizer, scale, zero_point, seed, stream, offset, out)
         return encoded if isinstance(encoded, Encoded) else encoded[()]
-    return _backend(x, quantizer).encode(x, quantizer, seed, stream, offset, out)
+    return _backend(x).encode(x, quantizer, scale, zero_point, seed, stream, offset, out)
 
 
 def decode(codes: Any, fmt: object = None, *, dtype: Any = None, out: Any = None) -> Any:
@@ -83,7 +86,7 @@ def decode(codes: Any, fmt: object = None, *, dtype: Any = None, out: Any = None
     if isinstance(codes, Encoded):
         if fmt is not None:
             raise TypeError("decode: an Encoded knows its format: leave fmt out")
-        return _backend(codes.codes, codes.quantizer, "codes").decode(codes, None, dtype, out)
+        return _backend(codes.codes, "codes").decode(codes, None, dtype, out)
     if fmt is None:
         raise TypeError("decode: give the format of the codes")
     quantizer = as_quantizer(fmt)
@@ -92,10 +95,10 @@ def decode(codes: Any, fmt: object = None, *, dtype: Any = None, out: Any = None
     if isinstance(codes, (int, np.integer)) and not isinstance(codes, bool):
         if codes < 0:
             raise ValueError(f"decode: codes are unsigned, got {codes}")
-        return _backend(0.0, quantizer).decode(np.asarray(codes, np.uint64), quantizer.format, dtype, out)[()]
+        return _backend(0.0).decode(np.asarray(codes, np.uint64), quantizer.format, dtype, out)[()]
     if isinstance(codes, _SCALARS):
         raise TypeError(f"decode: codes must be unsigned integers, got {codes!r}")
-    return _backend(codes, quantizer, "codes").decode(codes, quantizer.format, dtype, out)
+    return _backend(codes, "codes").decode(codes, quantizer.format, dtype, out)
 
 
 _plain = lru_cache(maxsize=4096)(as_quantizer)  # saves half of a small cast's time
@@ -109,12 +112,12 @@ def _quantizer(
     return as_quantizer(q, rounding=rounding, edges=edges, overflow=overflow)
 
 
-def _backend(x: Any, quantizer: Quantizer, name: str = "x") -> Any:
-    """The backend module for this kind of array and quantizer."""
+def _backend(x: Any, name: str = "x") -> Any:
+    """The backend module for this kind of array."""
     if isinstance(x, _NUMPY):
         if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray):
             raise TypeError(f"{name} is a masked array, and a cast would drop its mask: use {name}.filled(...)")
-        return load_backend(_SCALED if type(quantizer.format) is Scaled else _PLAIN)
+        return load_backend("fmtemu.backends.numba.dispatch")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         return load_backend("fmtemu.backends.torch.tensors")

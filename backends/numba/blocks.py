@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ import numpy as np
 from fmtemu.backends.numba import arrays
 from fmtemu.backends.numba.power_blocks import PowerBlocks, find_power_blocks
 from fmtemu.backends.numba.routes import as_dtype, code_dtype, number_format
+from fmtemu.backends.numba.scaled import as_codes, move, without_ends
 from fmtemu.backends.numba.scales import Scales, check_exact, find_scales
 from fmtemu.encoded import Encoded
-from fmtemu.formats import Int, Scaled, as_format
+from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.base import Format
 from fmtemu.quantizer import Quantizer
 
@@ -23,11 +23,19 @@ _E8M0 = as_format("e8m0fnu")
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
-def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offset: int, dtype: Any, out: Any) -> Any:
+def cast(
+    x: Any,
+    quantizer: Quantizer,
+    scale: Any,
+    zero_point: Any,
+    seed: Any,
+    stream: Any,
+    offset: int,
+    dtype: Any,
+    out: Any,
+) -> Any:
     """See fmtemu.cast."""
-    x, fmt, given = _source(x, quantizer)
-    if scale is not None:
-        raise ValueError(f"cast: {fmt} finds its scales itself; leave scale out, or cast to {fmt.element} with it")
+    x, fmt, given = _source("cast", x, quantizer, zero_point)
     result = _result_dtype(given, dtype)
     if out is None:
         out = np.empty(x.shape, result)
@@ -35,35 +43,38 @@ def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offse
         arrays._check_out(out, x.shape, result)
         x = x.copy() if arrays._overlaps(x, out) else x
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
-    fast = find_power_blocks(quantizer, to_codes=False) if result == x.dtype == _FLOAT32 else None
+    takes = result == x.dtype == _FLOAT32 and scale is None
+    fast = find_power_blocks(quantizer, to_codes=False) if takes else None
     if fast is not None and _has_whole_blocks(x, fast) and fast.run(arrays._flat(x), out.reshape(-1)) is not None:
         return out
-    scales = find_scales(x, fmt)
+    scales = find_scales(x, fmt, scale)
     for rows, start in _slabs(x.shape):
         quotient = _quotient(x[rows], fmt, scales, x.shape, rows)
         element = _round(quotient, quantizer, seed, stream, offset + start)
         if scales.zero_point is not None:
-            zero_point = scales.spread(scales.zero_point, x.shape, rows)
-            element = _move(element, zero_point, fmt, quantizer.edges.nan == "zero") - zero_point
+            zero = scales.spread(scales.zero_point, x.shape, rows)
+            element = move(element, zero, quantizer.element) - zero
         with np.errstate(over="ignore"):  # a narrow dtype may be too small for a scale rounded up
             out[rows] = _multiply(element, fmt, scales, x.shape, rows, carrier)
     return out
 
 
-def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, out: Any) -> Encoded:
+def encode(
+    x: Any, quantizer: Quantizer, scale: Any, zero_point: Any, seed: Any, stream: Any, offset: int, out: Any
+) -> Encoded:
     """See fmtemu.encode."""
     if out is not None:
         raise TypeError("encode: out is for formats without scales; Encoded holds arrays of its own")
-    x, fmt, _ = _source(x, quantizer)
+    x, fmt, _ = _source("encode", x, quantizer, zero_point)
     dtype = code_dtype(fmt.element)
     codes = np.empty(x.shape, dtype)
-    fast = find_power_blocks(quantizer, to_codes=True) if x.dtype == _FLOAT32 else None
+    fast = find_power_blocks(quantizer, to_codes=True) if x.dtype == _FLOAT32 and scale is None else None
     if fast is not None and _has_whole_blocks(x, fast):
         exponents = fast.run(arrays._flat(x), codes.reshape(-1))
         if exponents is not None:
             grid = exponents.reshape(*x.shape[:-1], -1)
             return Encoded(codes, _exponent_codes(grid, fmt), None, None, quantizer, x.shape)
-    scales = find_scales(x, fmt)
+    scales = find_scales(x, fmt, scale)
     for rows, start in _slabs(x.shape):
         quotient = _quotient(x[rows], fmt, scales, x.shape, rows)
         quotient = np.where(np.isnan(scales.spread(scales.scale, x.shape, rows)), 0.0, quotient)
@@ -71,14 +82,8 @@ def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, ou
             codes[rows] = arrays.encode(quotient, quantizer.element, seed, stream, offset + start, None)
             continue
         steps = _round(quotient, quantizer, seed, stream, offset + start)
-        zero_point = scales.spread(scales.zero_point, x.shape, rows)
-        integers = _move(steps, zero_point, fmt, quantizer.edges.nan == "zero")
-        if np.isnan(integers).any():
-            raise ValueError(
-                f"encode: x has NaN, which {fmt.element} cannot encode; say what it becomes: "
-                f"encode(x, '{quantizer} | nan=zero')"
-            )
-        codes[rows] = integers.astype(np.int64).astype(dtype) & dtype.type((1 << fmt.bits) - 1)
+        zero = scales.spread(scales.zero_point, x.shape, rows)
+        codes[rows] = as_codes(move(steps, zero, quantizer.element), quantizer.element)
     return Encoded(
         codes=_pad(codes, scales.extents) if fmt.scaling.partial == "pad" else codes,
         scales=_scale_codes(scales.scale, fmt),
@@ -89,7 +94,7 @@ def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, ou
     )
 
 
-def decode(encoded: Encoded, _: None, dtype: Any, out: Any) -> Any:
+def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
     """The values of an Encoded; see fmtemu.decode."""
     fmt, shape = encoded.quantizer.format, encoded.shape
     assert isinstance(fmt, Scaled)
@@ -107,7 +112,7 @@ def decode(encoded: Encoded, _: None, dtype: Any, out: Any) -> Any:
         outer, outer_extents = encoded.outer_scales.astype(np.float64), fmt.outer.extents(shape)
     scales = Scales(numbers.astype(np.float64), encoded.zero_points, outer, extents, outer_extents)
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
-    for rows, _first in _slabs(shape):
+    for rows, _ in _slabs(shape):
         element = arrays.decode(codes[rows], fmt.element, np.float64, None)
         if scales.zero_point is not None:
             element = element - scales.spread(scales.zero_point, shape, rows)
@@ -119,10 +124,12 @@ def decode(encoded: Encoded, _: None, dtype: Any, out: Any) -> Any:
 # -- steps -------------------------------------------------------------------------------------
 
 
-def _source(x: Any, quantizer: Quantizer) -> tuple[Any, Scaled, np.dtype[Any]]:
+def _source(verb: str, x: Any, quantizer: Quantizer, zero_point: Any) -> tuple[Any, Scaled, np.dtype[Any]]:
     """x in float32 or float64, with the same values; the format, and the dtype x had."""
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
+    if zero_point is not None:
+        raise ValueError(f"{verb}: {fmt} finds its zero points itself (affine) or has none; leave zero_point out")
     x = np.asarray(x)
     given = x.dtype
     if quantizer.via is not None:
@@ -172,20 +179,8 @@ def _round(quotient: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: 
     """The elements' values in units of the scale; with a zero point on a grid without ends."""
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
-    element = _grid(quantizer) if fmt.scaling.affine else quantizer.element
-    return arrays.cast(quotient, element, None, seed, stream, offset, None, None)
-
-
-@lru_cache(maxsize=256)
-def _grid(quantizer: Quantizer) -> Quantizer:
-    return Quantizer(Int(40), quantizer.rounding)
-
-
-def _move(steps: Any, zero_point: Any, fmt: Scaled, nan_is_zero: bool) -> Any:
-    """Steps as integers of the element: moved by the zero point, then cut off."""
-    if nan_is_zero:
-        steps = np.where(np.isnan(steps), 0.0, steps)
-    return np.clip(steps + zero_point, float(fmt.element.lowest), float(fmt.element.largest))
+    element = without_ends(quantizer) if fmt.scaling.affine else quantizer.element
+    return arrays.cast(quotient, element, seed, stream, offset, None, None)
 
 
 def _multiply(element: Any, fmt: Scaled, scales: Scales, shape: tuple[int, ...], rows: Any, carrier: Any) -> Any:

@@ -117,7 +117,7 @@ def _arguments(verb: str, x: Any, quantizer: Quantizer, scale: Any, zero_point: 
     source = number_format(x.dtype)
     if source is None or not fits(source, float32):
         raise TypeError(
-            f"{verb}: with scale=, x must be exact in float32 to be rounded once, got {x.dtype}; cast x to float32 first"
+            f"{verb}: with scale=, x must be exact in float32 to be rounded once, not {x.dtype}; cast it to float32 first"
         )
     random_bits = quantizer.rounding.bits if isinstance(quantizer.rounding, Stochastic) else 1
     if fmt.precision + random_bits > _BOUNDARY_BITS or not fits(fmt, float32):
@@ -136,7 +136,9 @@ def _quotient(verb: str, x: Any, scale: Any) -> Any:
 
 
 def _check_scale(verb: str, scale: Any) -> Any:
-    """The scale as a float64 array of float32 numbers; a Python number is rounded to float32."""
+    """The scale as a float64 array of float32 numbers; None is 1, a Python number is rounded to float32."""
+    if scale is None:
+        return np.ones(())
     if isinstance(scale, (int, float)):
         with np.errstate(over="ignore", under="ignore"):  # refused below
             scale = np.float32(min(scale, 1e300))
@@ -156,7 +158,9 @@ def _check_zero_point(verb: str, zero_point: Any, quantizer: Quantizer) -> Any:
     if not isinstance(fmt, FixedPoint) or fmt.fraction:
         raise ValueError(f"{verb}: a zero_point is for integer formats, not {fmt}")
     if quantizer.edges not in AFFINE_EDGES:
-        raise ValueError(f"{verb}: integers with a zero_point saturate, and only nan=zero can be chosen; got {quantizer}")
+        raise ValueError(
+            f"{verb}: integers with a zero_point saturate, and only nan=zero can be chosen; got {quantizer}"
+        )
     zero_point = np.asarray(zero_point)
     if zero_point.dtype.kind not in "iu":
         raise TypeError(f"{verb}: zero_point must be integers, got {zero_point.dtype}")

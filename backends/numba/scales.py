@@ -39,8 +39,8 @@ class Scales(NamedTuple):
         return spread(numbers, extents, shape, rows)
 
 
-def find_scales(x: Any, fmt: Scaled) -> Scales:
-    """The scales of x, of a float dtype, by the rules of ``fmt``."""
+def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
+    """The scales of x, of a float dtype, by the rules of ``fmt``, or those ``given`` for its tiles."""
     scaling, extents = fmt.scaling, fmt.scaling.extents(x.shape)
     low = reduce_tiles(np.minimum, _finite(x), extents).astype(np.float64)
     high = reduce_tiles(np.maximum, _finite(x), extents).astype(np.float64)
@@ -54,14 +54,14 @@ def find_scales(x: Any, fmt: Scaled) -> Scales:
         t = spread(outer, ratio, greatest.shape)
     else:
         t = 1.0
-    zero_point = None
-    if scaling.affine:
-        scale = _nearest(_spans(low, high) / (float(fmt.element.largest) - float(fmt.element.lowest)), fmt)
-        scale = _clamp(scale, greatest, fmt)
-        lowest, largest = float(fmt.element.lowest), float(fmt.element.largest)
-        zero_point = np.clip(lowest - np.rint(low / scale), lowest, largest)
+    lowest, largest = float(fmt.element.lowest), float(fmt.element.largest)
+    if given is not None:
+        scale = _check_given(given, greatest.shape, fmt)
+    elif scaling.affine:
+        scale = _clamp(_nearest(_spans(low, high) / (largest - lowest), fmt), greatest, fmt)
     else:
         scale = _clamp(_symmetric(greatest, t, fmt), greatest, fmt)
+    zero_point = np.clip(lowest - np.rint(low / scale), lowest, largest) if scaling.affine else None
     if scaling.nonfinite == "nan":
         wild = reduce_tiles(np.logical_or, ~np.isfinite(x), extents)
         scale = np.where(wild, np.nan, scale)
@@ -95,6 +95,18 @@ def check_exact(quantizer: Quantizer, source: Format) -> None:
             f"{quantizer} cannot be decided exactly in arrays: the bits of an element's boundary, of the random "
             f"numbers and of the scales must be at most {_SURE_BITS} together; scales that are powers of two always can"
         )
+
+
+def _check_given(given: Any, shape: tuple[int, ...], fmt: Scaled) -> Any:
+    """Scales from outside, in float64; raises unless they are one per tile, and numbers of the format."""
+    scale, numbers = np.asarray(given), fmt.scaling.numbers
+    if scale.dtype.kind != "f" or scale.shape != shape:
+        raise ValueError(f"scale must have one number per tile of {fmt}, a float array of shape {shape}")
+    with np.errstate(invalid="ignore", over="ignore"):
+        known = arrays.cast(scale.astype(np.float64), Quantizer(numbers), None, (), 0, None, None)
+    if not ((known == scale) & (scale > 0) & np.isfinite(scale)).all():
+        raise ValueError(f"scale must hold positive numbers of {numbers}, the scales of {fmt}")
+    return known
 
 
 def _finite(x: Any) -> Any:

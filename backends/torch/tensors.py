@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from fmtemu.backends.numba import arrays, blocks
+from fmtemu.backends.numba import dispatch
 from fmtemu.backends.numba.routes import check_carrier, code_dtype, decode_dtype
+from fmtemu.encoded import Encoded
 from fmtemu.formats import Format, Scaled
 from fmtemu.quantizer import Quantizer
 
@@ -16,36 +17,46 @@ from fmtemu.quantizer import Quantizer
 _SHARED: dict[Any, Any] = {torch.float16: np.float16, torch.float32: np.float32, torch.float64: np.float64}
 
 
-def cast(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offset: int, dtype: Any, out: Any) -> Any:
+def cast(
+    x: Any,
+    quantizer: Quantizer,
+    scale: Any,
+    zero_point: Any,
+    seed: Any,
+    stream: Any,
+    offset: int,
+    dtype: Any,
+    out: Any,
+) -> Any:
     """See fmtemu.cast; dtype is a torch dtype."""
     if dtype is not None and not isinstance(dtype, torch.dtype):
         raise TypeError(f"cast: dtype of a tensor must be a torch dtype, got {dtype!r}")
     wanted = dtype or (x.dtype if x.dtype.is_floating_point else None)
     if out is not None:
         _check_out(out, x.shape, wanted)
-    if isinstance(scale, torch.Tensor):
-        scale = _array(scale, "scale")
-    backend = blocks if isinstance(quantizer.format, Scaled) else arrays
+    how = (quantizer, *_factors(scale, zero_point), seed, stream, offset)
     if wanted is None or wanted in _SHARED:
         target = None if out is None else out.numpy()
-        values = backend.cast(_array(x, "x"), quantizer, scale, seed, stream, offset, _SHARED.get(wanted), target)
+        values = dispatch.cast(_array(x, "x"), *how, _SHARED.get(wanted), target)
         return torch.from_numpy(np.asarray(values)) if out is None else out
-    # NumPy's name for a dtype that only ml_dtypes gives it; the values are exact in it and in float32.
-    if backend is arrays:
-        check_carrier(quantizer.format, wanted)
-    values = backend.cast(_array(x, "x"), quantizer, scale, seed, stream, offset, np.float32, None)
+    if not isinstance(quantizer.format, Scaled):
+        check_carrier(quantizer.format, wanted)  # the values are exact in it and in float32
+    values = dispatch.cast(_array(x, "x"), *how, np.float32, None)
     result = torch.from_numpy(np.asarray(values)).to(wanted)
     return result if out is None else out.copy_(result)
 
 
-def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, out: Any) -> Any:
+def encode(
+    x: Any, quantizer: Quantizer, scale: Any, zero_point: Any, seed: Any, stream: Any, offset: int, out: Any
+) -> Any:
     """See fmtemu.encode."""
-    if isinstance(quantizer.format, Scaled):
-        return blocks.encode(_array(x, "x"), quantizer, seed, stream, offset, out).convert(torch.from_numpy)
     if out is not None:
         _check_out(out, x.shape, getattr(torch, code_dtype(quantizer.format).name))
     target = None if out is None else out.numpy()
-    codes = arrays.encode(_array(x, "x"), quantizer, seed, stream, offset, target)
+    how = (quantizer, *_factors(scale, zero_point), seed, stream, offset)
+    codes = dispatch.encode(_array(x, "x"), *how, target)
+    if isinstance(codes, Encoded):
+        return codes.convert(torch.from_numpy)
     return torch.from_numpy(codes) if out is None else out
 
 
@@ -58,11 +69,20 @@ def decode(codes: Any, fmt: Format | None, dtype: Any, out: Any) -> Any:
         default = torch.float32 if fmt is None else getattr(torch, decode_dtype(fmt, None).name)
         _check_out(out, codes.shape, dtype or default)
     target = None if out is None else out.numpy()
-    if fmt is None:
-        values = blocks.decode(codes.convert(lambda part: _array(part, "codes")), None, wanted, target)
+    if isinstance(codes, Encoded):
+        values = dispatch.decode(codes.convert(lambda part: _array(part, "codes")), None, wanted, target)
     else:
-        values = arrays.decode(_array(codes, "codes"), fmt, wanted, target)
+        values = dispatch.decode(_array(codes, "codes"), fmt, wanted, target)
     return torch.from_numpy(values) if out is None else out
+
+
+def _factors(scale: Any, zero_point: Any) -> tuple[Any, Any]:
+    """The scale and the zero point, as NumPy arrays where they are tensors."""
+    if isinstance(scale, torch.Tensor):
+        scale = _array(scale, "scale")
+    if isinstance(zero_point, torch.Tensor):
+        zero_point = _array(zero_point, "zero_point")
+    return scale, zero_point
 
 
 def _array(x: Any, name: str) -> Any:
