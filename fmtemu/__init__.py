@@ -3,6 +3,7 @@
 ``cast``, ``encode`` and ``decode`` take a format written in one line and round arrays to it bit-exactly.
 """
 
+from fmtemu.calibrate import Observer
 from fmtemu.cast import cast, decode, encode
 from fmtemu.edges import Edges
 from fmtemu.encoded import Encoded
@@ -46,6 +47,7 @@ __all__ = [
     "Format",
     "GroupInt",
     "Int",
+    "Observer",
     "PackedArray",
     "PerChannel",
     "PerTensor",

@@ -24,7 +24,7 @@ LAYERS = (
     ("quantizer", "random"),
     ("exact", "exact_scaled", "encoded", "kernels", "policy"),
     ("backends",),
-    ("cast", "packing", "packed", "files", "scaling", "calibrate", "arith", "matmul", "tensor_cores"),
+    ("cast", "packing", "packed", "files", "scale_search", "scaling", "calibrate", "arith", "matmul", "tensor_cores"),
     ("emulate", "testing", "hardware"),
     ("explore", "plot", "cli"),
 )

@@ -117,7 +117,7 @@ def _arguments(verb: str, x: Any, quantizer: Quantizer, scale: Any, zero_point: 
     source = number_format(x.dtype)
     if source is None or not fits(source, float32):
         raise TypeError(
-            f"{verb}: with scale=, x must be exact in float32 to be rounded once, not {x.dtype}; cast it to float32 first"
+            f"{verb}: with scale=, x must be exact in float32 for one rounding, not {x.dtype}; cast it to float32 first"
         )
     random_bits = quantizer.rounding.bits if isinstance(quantizer.rounding, Stochastic) else 1
     if fmt.precision + random_bits > _BOUNDARY_BITS or not fits(fmt, float32):

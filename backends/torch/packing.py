@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from fmtemu.backends.numba import packing
-from fmtemu.backends.torch.tensors import _array
+from fmtemu.backends.torch.tensors import as_array
 
 
 def pack(codes: Any, bits: int, layout: str, out: Any) -> Any:
@@ -24,13 +24,13 @@ def _bytes(x: Any, name: str) -> Any:
     """The tensor as a NumPy array on the same memory."""
     if not str(x.dtype).startswith("torch.uint"):
         raise TypeError(f"{name} must be unsigned integers, got {x.dtype}; .view() gives the bits of another dtype")
-    return _array(x, name)
+    return as_array(x, name)
 
 
 def _target(out: Any) -> Any:
     if out is not None and not isinstance(out, torch.Tensor):
         raise TypeError(f"out must be a tensor, got {type(out).__name__}")
-    return None if out is None else _array(out, "out")
+    return None if out is None else as_array(out, "out")
 
 
 def _shared(result: Any, out: Any) -> Any:

@@ -37,11 +37,11 @@ def cast(
     how = (quantizer, *_factors(scale, zero_point), seed, stream, offset)
     if wanted is None or wanted in _SHARED:
         target = None if out is None else out.numpy()
-        values = dispatch.cast(_array(x, "x"), *how, _SHARED.get(wanted), target)
+        values = dispatch.cast(as_array(x, "x"), *how, _SHARED.get(wanted), target)
         return torch.from_numpy(np.asarray(values)) if out is None else out
     if not isinstance(quantizer.format, Scaled):
         check_carrier(quantizer.format, wanted)  # the values are exact in it and in float32
-    values = dispatch.cast(_array(x, "x"), *how, np.float32, None)
+    values = dispatch.cast(as_array(x, "x"), *how, np.float32, None)
     result = torch.from_numpy(np.asarray(values)).to(wanted)
     return result if out is None else out.copy_(result)
 
@@ -54,7 +54,7 @@ def encode(
         _check_out(out, x.shape, getattr(torch, code_dtype(quantizer.format).name))
     target = None if out is None else out.numpy()
     how = (quantizer, *_factors(scale, zero_point), seed, stream, offset)
-    codes = dispatch.encode(_array(x, "x"), *how, target)
+    codes = dispatch.encode(as_array(x, "x"), *how, target)
     if isinstance(codes, Encoded):
         return codes.convert(torch.from_numpy)
     return torch.from_numpy(codes) if out is None else out
@@ -70,22 +70,22 @@ def decode(codes: Any, fmt: Format | None, dtype: Any, out: Any) -> Any:
         _check_out(out, codes.shape, dtype or default)
     target = None if out is None else out.numpy()
     if isinstance(codes, Encoded):
-        values = dispatch.decode(codes.convert(lambda part: _array(part, "codes")), None, wanted, target)
+        values = dispatch.decode(codes.convert(lambda part: as_array(part, "codes")), None, wanted, target)
     else:
-        values = dispatch.decode(_array(codes, "codes"), fmt, wanted, target)
+        values = dispatch.decode(as_array(codes, "codes"), fmt, wanted, target)
     return torch.from_numpy(values) if out is None else out
 
 
 def _factors(scale: Any, zero_point: Any) -> tuple[Any, Any]:
     """The scale and the zero point, as NumPy arrays where they are tensors."""
     if isinstance(scale, torch.Tensor):
-        scale = _array(scale, "scale")
+        scale = as_array(scale, "scale")
     if isinstance(zero_point, torch.Tensor):
-        zero_point = _array(zero_point, "zero_point")
+        zero_point = as_array(zero_point, "zero_point")
     return scale, zero_point
 
 
-def _array(x: Any, name: str) -> Any:
+def as_array(x: Any, name: str) -> Any:
     """The tensor as a NumPy array on the same memory (bfloat16 and the 8-bit floats: as float32)."""
     if x.layout != torch.strided or x.is_quantized:
         given = "a quantized one" if x.is_quantized else x.layout
