@@ -24,7 +24,7 @@ REFUSED: dict[str, tuple[type[Exception], str]] = {
     ),
     "fe.cast(X, 'block<int4,8,e4m3fn,outer=12>')": (ValueError, "an outer tile must hold whole tiles; along axis 1"),
     "fe.cast(X, 'block<int4,8,e4m3fn,outer=8@3>')": (ValueError, "the tile's axis 3 is out of range"),
-    "fe.cast(X, 'mxfp4', scale=1.0)": (ValueError, "mxfp4 finds its scales itself; leave scale out, or cast to e2m1fn"),
+    "fe.cast(X, 'mxfp4', scale=1.0)": (ValueError, "scale must have one number per tile of mxfp4"),
     "fe.cast(X, 'mxfp4 | stochastic')": (ValueError, "stochastic(16) rounding needs seed="),
     "fe.cast(X, 'mxfp4 | stochastic', seed=-1)": (ValueError, "seed must be 0 <= seed < 2**64, got -1"),
     "fe.cast(X, 'mxfp4 | stochastic', seed=1, offset=-1)": (ValueError, "offset must be 0.."),
