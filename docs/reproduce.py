@@ -476,3 +476,40 @@ NOT_CASTS = (
     r"source|aliases|errors|meta_sha256|i32_in|"
     r".*_(in32|in64|bits|codes|params|idx|m|e|sub|a|b|add|mul|div|sqrt|fma|fma_abc)"
 )
+
+#: Field and option of Edges -> who does it that way.
+WHO = {
+    "overflow": {
+        "saturate": "OCP FP8's saturating conversions of finite numbers, P3109's SatPropagate",
+        "saturate_all": "PyTorch to e4m3fn, gfloat with sat=True, P3109's SatFinite",
+        "ieee": "IEEE 754, and ml_dtypes, PyTorch and JAX to e5m2, float16 and bfloat16",
+        "infinity": "P3109's SatNone when rounding to odd",
+        "nan": "OCP FP8's non-saturating conversion to e4m3; ml_dtypes and JAX to fn and fnuz formats",
+        "sat_none": "P3109's SatNone, gfloat without sat",
+        "sat_sym": "AP_SAT_SYM and AC_SAT_SYM, SystemC's SC_SAT_SYM",
+        "sat_zero": "AP_SAT_ZERO and AC_SAT_ZERO, SystemC's SC_SAT_ZERO",
+        "wrap": "AP_WRAP, AC_WRAP, SystemC's SC_WRAP; wrap(1): the resize of VHDL's numeric_std; ml_dtypes and "
+        "PyTorch to integers",
+        "wrap_sm": "AP_WRAP_SM, SystemC's SC_WRAP_SM",
+    },
+    "infinity": {
+        "infinity": "IEEE 754",
+        "saturate": "PyTorch to e4m3fn, JAX to integers",
+        "nan": "ml_dtypes and JAX to e4m3fn; the Posit Standard",
+        "zero": "ml_dtypes to int4 and int2",
+    },
+    "nan": {
+        "nan": "the Posit Standard, P3109, fnuz formats",
+        "signed": "ml_dtypes, PyTorch and JAX",
+        "zero": "JAX to integers, ml_dtypes to int4 and int2",
+    },
+    "zero": {"smallest": "PyTorch to e8m0", "nan": "ml_dtypes and JAX to e8m0"},
+    "underflow": {"smallest": "the Posit Standard, where it is the default"},
+    "subnormals": {"flush": "FTZ modes of processors"},
+    "negative_zero": {"positive": "fnuz formats and P3109, which have no -0"},
+    "unsigned_negative": {
+        "zero": "AP_SAT and AC_SAT, JAX to unsigned integers",
+        "nan": "P3109, ml_dtypes and JAX to e8m0",
+        "absolute": "PyTorch to e8m0",
+    },
+}

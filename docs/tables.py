@@ -110,9 +110,9 @@ def worked_roundings() -> Rows:
 
 def options(field: str) -> Rows:
     """What a field of Edges may be."""
-    yield field, "what happens"
+    yield field, "what happens", "as in"
     for name, meaning in OPTIONS[field].items():
-        yield code(name), meaning
+        yield code(name), meaning, reproduce_data.WHO[field][name]
 
 
 def names_elsewhere(of: str) -> Rows:
