@@ -12,6 +12,7 @@ from fractions import Fraction
 from fmtemu.edges import Wrap
 from fmtemu.formats.base import Value
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.scaled import Scaled
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Rounding, Stochastic
 
@@ -23,6 +24,7 @@ def encode(x: Value, quantizer: Quantizer, random: int = 0) -> int | None:
 
     ``random`` is the uniform integer R below 2**bits of a stochastic rounding.
     """
+    _check_no_scales(quantizer)
     if quantizer.via is not None and x == x:  # a NaN keeps its sign
         x = decode(_encode(x, Quantizer(quantizer.via), 0) or 0, Quantizer(quantizer.via))
     return _encode(x, quantizer, random)
@@ -30,6 +32,7 @@ def encode(x: Value, quantizer: Quantizer, random: int = 0) -> int | None:
 
 def decode(code: int, quantizer: Quantizer) -> Value:
     """The number that a raw code stands for."""
+    _check_no_scales(quantizer)
     return quantizer.format.value(code)
 
 
@@ -37,6 +40,13 @@ def cast(x: Value, quantizer: Quantizer, random: int = 0) -> Value:
     """The number that x becomes: decode of encode, and NaN where encode has no code."""
     code = encode(x, quantizer, random)
     return math.nan if code is None else decode(code, quantizer)
+
+
+def _check_no_scales(quantizer: Quantizer) -> None:
+    if isinstance(quantizer.format, Scaled):
+        raise TypeError(
+            f"{quantizer.format} rounds whole tiles: fmtemu.exact_scaled, or {quantizer.element.format} alone"
+        )
 
 
 def _encode(x: Value, quantizer: Quantizer, random: int) -> int | None:

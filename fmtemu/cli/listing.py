@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from fmtemu.formats.catalog import ENTRIES, Entry
+from fmtemu.formats.catalog import ENTRIES
+from fmtemu.formats.entry import Entry
 
 
 def list_formats(group: str | None, console: Console) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from fmtemu.formats import Float, Format, Int, Posit, as_format
+from fmtemu.formats import Float, Format, Int, Posit, Scaled, as_format
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.parse_scaled import split_outside_brackets
 
 #: int3..int8 without the lowest code: with a scale, the very grid of the minifloats e1m1..e1m6.
 INTEGERS: tuple[Format, ...] = tuple(Int(bits, symmetric=True) for bits in range(3, 9))
@@ -27,8 +27,6 @@ GROUPS: dict[str, tuple[Format, ...]] = {
     "default": INTEGERS + MINIFLOATS + POSITS,
 }
 
-_COMMA_OUTSIDE_ANGLES = re.compile(r",(?![^<]*>)")
-
 
 def as_formats(spec: str | Iterable[object]) -> tuple[Format, ...]:
     """The formats of a comma-separated string or an iterable, groups (GROUPS) spelt out, each once.
@@ -36,16 +34,22 @@ def as_formats(spec: str | Iterable[object]) -> tuple[Format, ...]:
     "integer,e4m3none,posit<8,1>" are int3sym..int8sym, then two more. Raises ValueError for an
     unknown name and for an empty list.
     """
-    items = _COMMA_OUTSIDE_ANGLES.split(spec) if isinstance(spec, str) else list(spec)
+    items = split_outside_brackets(spec) if isinstance(spec, str) else list(spec)
     formats: dict[Format, None] = {}
     for item in items:
         name = item.strip() if isinstance(item, str) else item
         if name != "":
             group = GROUPS.get(name) if isinstance(name, str) else None
-            formats.update(dict.fromkeys(group or (as_format(name),)))
+            formats.update(dict.fromkeys(group or (_without_scales(as_format(name)),)))
     if not formats:
         raise ValueError(f"no formats in {spec!r}: name some, or a group ({', '.join(GROUPS)})")
     return tuple(formats)
+
+
+def _without_scales(fmt: Format) -> Format:
+    if isinstance(fmt, Scaled):
+        raise ValueError(f"{fmt} has scales of its own, and explore finds them itself: name its element, {fmt.element}")
+    return fmt
 
 
 def family_of(fmt: Format) -> str:

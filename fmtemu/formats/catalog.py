@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from fmtemu.formats.base import CATALOG_NAMES, Format
-from fmtemu.formats.blocks import MX, NVFP4, BlockFloat, GroupInt, PerTensor
+from fmtemu.formats.base import CATALOG_NAMES
+from fmtemu.formats.catalog_blocks import BLOCKS
+from fmtemu.formats.entry import Entry
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A named format: its group, the source that defines it, and other names people type."""
-
-    name: str
-    format: Format
-    group: str
-    source: str
-    aliases: tuple[str, ...] = ()
-
 
 _IEEE = "IEEE 754-2019"
 _OCP8 = "OCP 8-bit Floating Point Specification (OFP8) 1.0"
@@ -60,12 +47,8 @@ _FLOATS = (
         ("float4_e2m1fn", "float4_e2m1fn_x2", "fp4", "fp4_e2m1"),
     ),
     Entry("e8m0fnu", Float(8, 0, specials="e8m0", signed=False), "scale", _OCP_MX, ("float8_e8m0fnu", "e8m0")),
-    Entry(
-        "ue5m3",
-        Float(5, 3, specials="fn", signed=False),
-        "scale",
-        "unsigned e5m3 with NaN at all ones, proposed for block scales",
-    ),
+    Entry("ue4m3", Float(4, 3, specials="fn", signed=False), "scale", "NVIDIA PTX ISA, scales of block formats"),
+    Entry("ue5m3", Float(5, 3, specials="fn", signed=False), "scale", "Fasoli et al., Is Finer Better?, 2026"),
 )
 _INTEGERS = tuple(
     Entry(
@@ -95,33 +78,7 @@ _POSITS = tuple(
     for bits in (8, 16, 32)
 )
 
-_MSFP = "Darvish Rouhani et al., Pushing the Limits of Narrow Precision Inferencing at Cloud Scale, 2020"
-_BLOCKS = (
-    Entry("mxfp8_e4m3", MX(Float(4, 3, specials="fn")), "block", _OCP_MX, ("mxfp8", "mxfp8_e4m3fn")),
-    Entry("mxfp8_e5m2", MX(Float(5, 2)), "block", _OCP_MX),
-    Entry("mxfp6_e2m3", MX(Float(2, 3, specials="none")), "block", _OCP_MX, ("mxfp6_e2m3fn",)),
-    Entry("mxfp6_e3m2", MX(Float(3, 2, specials="none")), "block", _OCP_MX, ("mxfp6_e3m2fn",)),
-    Entry("mxfp4", MX(Float(2, 1, specials="none")), "block", _OCP_MX, ("mxfp4_e2m1", "mxfp4_e2m1fn")),
-    Entry("mxint8", MX(Fixed(2, 6)), "block", _OCP_MX),
-    Entry("nvfp4", NVFP4(), "block", "NVIDIA, Introducing NVFP4, 2025", ("nvfp4_e2m1",)),
-    Entry("msfp12", BlockFloat(4, 16), "block", _MSFP),
-    Entry("msfp16", BlockFloat(8, 16), "block", _MSFP),
-    Entry(
-        "dfp16",
-        PerTensor(Int(16), Float(8, 0, specials="e8m0", signed=False)),
-        "block",
-        "Das et al., Mixed Precision Training of CNNs using Integer Operations, 2018",
-    ),
-    Entry(
-        "q4_0",
-        GroupInt(4, 32),
-        "block",
-        "layout of ggml's Q4_0; its absolute maximum lands on 7",
-    ),
-    Entry("q8_0", GroupInt(8, 32), "block", "layout of ggml's Q8_0"),
-)
-
-ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + _BLOCKS
+ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + BLOCKS
 
 #: Name or alias -> entry.
 BY_NAME = {name: entry for entry in ENTRIES for name in (entry.name, *entry.aliases)}

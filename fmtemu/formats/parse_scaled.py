@@ -20,7 +20,7 @@ _OPTIONS = {f.name for f in fields(Scaling)} - {"tile", "rest", "scale", "affine
 
 def parse_scaled(text: str, as_format: Callable[[object], Format]) -> Scaled:
     """The Scaled that ``text`` spells (without spaces, in lower case)."""
-    parts = _split(text.removeprefix("block<").removesuffix(">"))
+    parts = split_outside_brackets(text.removeprefix("block<").removesuffix(">"))
     if len(parts) < 2:
         raise ValueError(f"{text!r}: a block is spelt {_GRAMMAR}")
     options: dict[str, Any] = {}
@@ -46,7 +46,7 @@ def _number(value: str, whole: str) -> float:
         raise ValueError(f"{whole!r}: {value!r} is no number; a block is spelt {_GRAMMAR}") from None
 
 
-def _split(text: str) -> list[str]:
+def split_outside_brackets(text: str) -> list[str]:
     """The parts between the commas that are in no brackets."""
     parts, depth = [""], 0
     for character in text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fmtemu.formats import Fixed, Float, Format, Int, Posit
+from fmtemu.formats import Fixed, Float, Format, Int, Posit, Scaled
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Operand:
 
 def as_operand(fmt: Format) -> Operand:
     """How a multiplier reads ``fmt``; raises TypeError for families that no cost model covers."""
+    if isinstance(fmt, Scaled):
+        raise TypeError(f"cost does not cover the scales of {fmt}; ask for its element, {fmt.element}")
     if not isinstance(fmt, Int | Fixed | Float | Posit):
         raise TypeError(f"cost covers integer, fixed-point, floating-point and posit formats, got {fmt!r}")
     signed = fmt.has_negative

@@ -30,7 +30,7 @@ SOURCES = ("float32", "float64")
 DETERMINISTIC = tuple(Rounding(name) for name in DEFINITIONS)
 STOCHASTIC = tuple(Stochastic(bits, v) for bits in (1, 3, 8, 16, 17, 24, 30) for v in STOCHASTIC_VARIANTS)
 
-SMALL = tuple(entry.format for entry in ENTRIES if entry.format.bits <= 8)
+SMALL = tuple(entry.format for entry in ENTRIES if entry.format.bits <= 8 and entry.group != "block")
 WIDE = tuple(
     as_format(name)
     for name in (

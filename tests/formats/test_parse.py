@@ -112,7 +112,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(typo: str, nearest: str) -
 
 def test_an_unknown_name_shows_how_to_spell_a_format_out() -> None:
     with pytest.raises(ValueError, match=r"fmtemu list.*posit<16,1>"):
-        as_format("quaternion")
+        as_format("zebra")
 
 
 @pytest.mark.parametrize(("name", "bits"), [("q3.4", 7), ("q7.8", 15), ("q0.7", 7), ("q15.16", 31)])
