@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fmtemu.cast import decode, encode
+from fmtemu.cast import decode, encode, load_backend
+from fmtemu.edges import Edges
 from fmtemu.encoded import Encoded
 from fmtemu.formats import Format, Scaled, as_format
 from fmtemu.packing import MOST_BITS, check_layout, pack, unpack
 from fmtemu.quantizer import Quantizer, as_quantizer
+from fmtemu.rounding import Rounding
 
 
 class Part(NamedTuple):
@@ -58,15 +61,31 @@ class PackedArray:
                 )
 
     @classmethod
-    def encode(cls, x: Any, q: object, *, layout: str = "little", **options: Any) -> PackedArray:
-        """The values of x in a number format, rounded and packed; x, q and the options (rounding=, edges=,
-        overflow=, seed=, stream=, offset=) are those of ``fmtemu.encode``, as are the errors."""
-        quantizer = as_quantizer(q)
-        find_parts(quantizer.format, np.shape(x), layout)
-        codes = encode(x, quantizer, **options)
+    def encode(
+        cls,
+        x: Any,
+        q: object,
+        *,
+        layout: str = "little",
+        rounding: Rounding | str | None = None,
+        edges: Edges | str | None = None,
+        overflow: str | None = None,
+        seed: Any = None,
+        stream: Sequence[int] = (),
+        offset: int = 0,
+    ) -> PackedArray:
+        """The values of x in a number format, rounded and packed; the arguments, but for the layout, are
+        those of ``fmtemu.encode``, as are the errors."""
+        quantizer = as_quantizer(q, rounding=rounding, edges=edges, overflow=overflow)
+        fmt = quantizer.format
+        find_parts(fmt, np.shape(x), layout)
+        backend = load_backend("fmtemu.backends.numba.packing")
+        if not isinstance(fmt, Scaled) and backend.takes_pairs(x, quantizer, layout):
+            return cls(fmt, x.shape, backend.encode_pairs(x, quantizer), layout)
+        codes = encode(x, quantizer, seed=seed, stream=stream, offset=offset)
         if isinstance(codes, Encoded):
             return cls.from_encoded(codes, layout=layout)
-        return cls(quantizer.format, codes.shape, _pack(codes, quantizer.format, layout), layout)
+        return cls(fmt, codes.shape, _pack(codes, fmt, layout), layout)
 
     @classmethod
     def from_encoded(cls, encoded: Encoded, *, layout: str = "little") -> PackedArray:

@@ -42,6 +42,25 @@ def test_decode_is_cast(fmt: str, layout: str) -> None:
         assert np.array_equal(values, fe.cast(x, fmt, rounding="toward_zero"))
 
 
+@pytest.mark.parametrize("fmt", ["e2m1fn", "int4 | nan=zero"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", ">f4"])
+def test_codes_of_four_bits_in_one_pass(fmt: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chunk of the loop, the last and short one too; special values; several threads."""
+    from fmtemu.backends.numba import run
+
+    x = some_values((3, 2050)).astype(dtype)
+    if "nan" in fmt:
+        x[1, ::300] = np.nan
+    x[2, ::100] = np.inf
+    monkeypatch.setattr(run, "THREADED", 100)
+    monkeypatch.setattr(run.config, "NUMBA_NUM_THREADS", 3)
+    for values in (x, x[:, ::-1], x[:, :2]):
+        assert np.array_equal(fe.PackedArray.encode(values, fmt).packed, fe.pack(fe.encode(values, fmt), 4))
+    x[0, 0] = np.nan
+    with pytest.raises(ValueError, match="encode: x has NaN, which e2m1fn cannot encode"):
+        fe.PackedArray.encode(x, "e2m1fn")
+
+
 def test_options_are_those_of_encode() -> None:
     x = some_values((40,))
     packed = fe.PackedArray.encode(x, "e2m1fn | stochastic(8)", seed=1, stream=(2,), offset=3)

@@ -74,11 +74,8 @@ def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, ou
         if _overlaps(x, out):
             source = source.copy()
     has_nan = run(route, source, codes if codes.ndim == 1 else codes.reshape(-1), key, offset)
-    if has_nan and quantizer.outcomes.nan is None:
-        raise ValueError(
-            f"encode: x has NaN, which {quantizer.format} cannot encode; say what it becomes: "
-            f"encode(x, '{quantizer} | nan=zero') or edges=Edges(nan=CODE)"
-        )
+    if has_nan:
+        _check_nan(quantizer)
     return codes
 
 
@@ -145,6 +142,15 @@ def _key(quantizer: Quantizer, seed: Any, stream: Any, offset: int, size: int) -
         raise ValueError(f"{quantizer.rounding} rounding needs seed= (0 <= seed < 2**64, or a JAX key)")
     check_count("cast", "offset", offset, 0, 2**64 - max(size, 1))
     return derive_key(seed, stream)
+
+
+def _check_nan(quantizer: Quantizer) -> None:
+    """Raise unless NaN has a code."""
+    if quantizer.outcomes.nan is None:
+        raise ValueError(
+            f"encode: x has NaN, which {quantizer.format} cannot encode; say what it becomes: "
+            f"encode(x, '{quantizer} | nan=zero') or edges=Edges(nan=CODE)"
+        )
 
 
 def _overlaps(x: Any, out: Any) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import int64, njit, types, uint32, uint64
+from numba import int64, njit, types, uint8, uint16, uint32, uint64
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from fmtemu import kernels as kernels_package
@@ -28,7 +28,7 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
     where it may that of the short cut ``quick``, or its own without infinities and NaN.
 
     ``rounding`` is "stochastic", "nearest_even" or "any": see fmtemu.kernels.bind.bind; ``codes``
-    the dtype of the codes, or None for values.
+    the dtype of the codes, "pairs" for two codes of four bits to a byte, or None for values.
     """
     prefix = "encode" if codes else "cast"
     stochastic = rounding == "stochastic"
@@ -43,12 +43,12 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
     if stochastic:
         for function in (loops.fill_random, loops.quick_groups, loops.greatest):
             names[function.__name__] = njit(renamed(function, names, tag))
-    make = loops.make_each_random if stochastic else loops.make_each
+    make = loops.make_each_random if stochastic else loops.make_each_pair if codes == "pairs" else loops.make_each
     names["__name__"] = loops.__name__
     loop = renamed(make(f"{tag} {_source_hash()}"), names, tag)
     # One signature for read-only and writeable sources.
     real, word = (types.float32, types.int32) if bits == 32 else (types.float64, types.int64)
-    target = getattr(types, codes) if codes else real
+    target = getattr(types, "uint8" if codes == "pairs" else codes) if codes else real
     arguments = [types.Array(real, 1, "C", readonly=True), target[::1], word[::1]]
     if stochastic:
         arguments += [types.uint32, types.uint32, types.uint64]
@@ -85,7 +85,9 @@ def compiled_lookup() -> Any:
 def _names(bits: int, rounding: str, finite: bool) -> dict[str, Any]:
     """What the loops' code looks up."""
     names = words.kernels(bits, rounding=rounding, finite=finite)
-    names.update(int64=int64, uint32=uint32, uint64=uint64, empty=np.empty, CHUNK=loops.CHUNK)
+    names.update(
+        int64=int64, uint8=uint8, uint16=uint16, uint32=uint32, uint64=uint64, empty=np.empty, CHUNK=loops.CHUNK
+    )
     names["to_fixed_tuple"] = to_fixed_tuple
     return names
 

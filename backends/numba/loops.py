@@ -42,6 +42,38 @@ def make_each(identity):
     return each
 
 
+def make_each_pair(identity):
+    """The loop of the deterministic roundings to codes of four bits, two to a byte."""
+
+    def each_pair(x, y, values):
+        """y = the codes of x, of an even size, the first of two in the low half of a byte; returns
+        whether x has a NaN."""
+        identity  # noqa: B018
+        p = Fields(*to_fixed_tuple(values, count))
+        q = QuickFields(*to_fixed_tuple(values[count:], quick_count))
+        tame = values[count + quick_count]
+        pairs = empty(CHUNK // 2, uint16)
+        codes = pairs.view(uint8)
+        has_nan = False
+        for start in range(0, x.size, CHUNK):
+            source = x[start : start + CHUNK]
+            target = y[start // 2 : start // 2 + CHUNK // 2]
+            top = ZERO
+            for i in range(source.size):
+                bits = to_bits(source[i])
+                top = maximum(top, word(bits & MAGNITUDE))
+                codes[i] = store(quick(bits, ZERO, q))
+            if top > tame:
+                for i in range(source.size):
+                    codes[i] = store(kernel(to_bits(source[i]), ZERO, p))
+            has_nan |= top > INFINITY
+            for i in range(target.size):
+                target[i] = uint8(pairs[i] | (pairs[i] >> 4))
+        return has_nan
+
+    return each_pair
+
+
 def make_each_random(identity):
     """The loop of the stochastic roundings."""
 

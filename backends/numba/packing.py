@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numba import config
 
-from fmtemu.backends.numba.arrays import _check_out, _overlaps
+from fmtemu.backends.numba.arrays import _check_nan, _check_out, _flat, _overlaps, _widen
 from fmtemu.backends.numba.layouts import ORDERS, gather, order_bytes, scatter
 from fmtemu.backends.numba.packing_loops import compiled
-from fmtemu.backends.numba.run import _pool
+from fmtemu.backends.numba.routes import pair_route
+from fmtemu.backends.numba.run import _pool, run_parts
+from fmtemu.quantizer import Quantizer
 
 #: Codes from which a second thread pays for its start.
 THREADED = 1 << 22
@@ -60,6 +62,29 @@ def unpack(packed: Any, bits: int, count: int, layout: str, out: Any) -> Any:
     if has_rest:
         raise ValueError(f"unpack: a row has bits set after its {count} codes of {bits} bits: count or bits is wrong")
     return codes
+
+
+def takes_pairs(x: Any, quantizer: Quantizer, layout: str) -> bool:
+    """Whether ``encode_pairs`` takes these values: deterministic codes of four bits, whole bytes in a row."""
+    if type(x) is not np.ndarray or x.dtype.kind != "f" or x.ndim == 0 or x.shape[-1] % 2:
+        return False
+    is_plain = quantizer.via is None and not quantizer.rounding.is_stochastic
+    return is_plain and quantizer.format.bits == 4 and layout == "little"
+
+
+def encode_pairs(x: Any, quantizer: Quantizer) -> Any:
+    """pack(encode(x)) in one pass: the codes leave the cache as bytes."""
+    route = pair_route(quantizer, x.dtype)
+    source = _flat(x) if route.is_direct else _widen(x, route.source, quantizer)
+    packed = np.empty((*x.shape[:-1], x.shape[-1] // 2), np.uint8)
+    target = packed.reshape(-1)
+
+    def part(start: int, stop: int) -> bool:
+        return bool(route.loop(source[start:stop], target[start // 2 : stop // 2], route.values))
+
+    if run_parts(part, source.size, 2):
+        _check_nan(quantizer)
+    return packed
 
 
 def code_dtype(bits: int) -> np.dtype[Any]:

@@ -65,8 +65,20 @@ def encode_route(quantizer: Quantizer, given: np.dtype[Any]) -> Route:
     return _route(quantizer, given, _source_dtype(quantizer.format, given), codes, codes)
 
 
+@lru_cache(maxsize=4096)
+def pair_route(quantizer: Quantizer, given: np.dtype[Any]) -> Route:
+    """The route from dtype ``given`` to codes of four bits, two to a byte."""
+    codes = np.dtype(np.uint8)
+    return _route(quantizer, given, _source_dtype(quantizer.format, given), codes, codes, "pairs")
+
+
 def _route(
-    quantizer: Quantizer, given: np.dtype[Any], source: np.dtype[Any], target: np.dtype[Any], result: np.dtype[Any]
+    quantizer: Quantizer,
+    given: np.dtype[Any],
+    source: np.dtype[Any],
+    target: np.dtype[Any],
+    result: np.dtype[Any],
+    codes: str | None = None,
 ) -> Route:
     bits, to_codes = 8 * source.itemsize, target.kind == "u"
     plan = make_plan(quantizer, bits, to_codes=to_codes)
@@ -74,7 +86,7 @@ def _route(
     values = np.array(words, np.int32 if bits == 32 else np.int64)
     stochastic, name = quantizer.rounding.is_stochastic, quantizer.rounding.name
     rounding = "stochastic" if stochastic else name if name == "nearest_even" else "any"
-    loop = compiled(plan.family, plan.quick, rounding, bits, target.name if to_codes else None)
+    loop = compiled(plan.family, plan.quick, rounding, bits, codes or (target.name if to_codes else None))
     return Route(loop, values, source, target, result, source == given and target == result, stochastic)
 
 

@@ -38,7 +38,7 @@ class Source(NamedTuple):
 def open_tensors(path: Path) -> Iterator[Source]:
     """The tensors of a file, of the kind that its name ends with. Raises ValueError for any other."""
     if path.suffix == ".npy":
-        yield Source([_whole("", np.load(path, mmap_mode="r", allow_pickle=False))], {}, has_names=False)
+        yield Source([_whole("", np.asarray(np.load(path, mmap_mode="r", allow_pickle=False)))], {}, has_names=False)
     elif path.suffix == ".npz":
         with zipfile.ZipFile(path) as archive, closing(_Members(archive)) as members:
             yield Source([members.tensor(info) for info in archive.infolist()], {}, has_names=True)
