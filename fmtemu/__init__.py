@@ -24,6 +24,7 @@ from fmtemu.formats import (
     Posit,
     Scaled,
     Scaling,
+    Takum,
     as_format,
 )
 from fmtemu.hardware import cost
@@ -58,6 +59,7 @@ __all__ = [
     "Scaled",
     "Scaling",
     "Stochastic",
+    "Takum",
     "as_format",
     "as_quantizer",
     "as_rounding",

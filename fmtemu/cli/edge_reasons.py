@@ -7,8 +7,8 @@ import math
 from fmtemu.cli.neighbours import Neighbours
 from fmtemu.cli.text import decimal
 from fmtemu.edges import OPTIONS, Wrap
-from fmtemu.formats import Posit
 from fmtemu.formats.base import Value
+from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 
 _NOTHING = "nothing to do"
@@ -76,8 +76,8 @@ def _infinity(negative: bool, quantizer: Quantizer) -> str:
         return f"infinity={given}: {OPTIONS['infinity'][given]}"
     if quantizer.edges.overflow == "saturate_all":
         return f"overflow=saturate_all: {OPTIONS['overflow']['saturate_all']}"
-    if isinstance(fmt, Posit):
-        return "infinity: by default NaR, which a posit has instead"
+    if isinstance(fmt, Tapered):
+        return f"infinity: by default NaR, which a {fmt.family} has instead"
     if fmt.infinity_code is not None:
         return "infinity: by default kept, as the format has it"
     return f"infinity: as finite overflow; {_overflow(quantizer)}"

@@ -13,8 +13,8 @@ from fmtemu import exact as oracle
 from fmtemu.cli.edge_reasons import edge_reason
 from fmtemu.cli.neighbours import Neighbours, find_neighbours, is_finite
 from fmtemu.cli.text import decimal, exact, hexadecimal, markup, telling_digits
-from fmtemu.formats import Posit
 from fmtemu.formats.base import Value
+from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
 
@@ -80,8 +80,8 @@ def _neighbour_rows(neighbours: Neighbours, quantizer: Quantizer) -> Iterator[Ro
     at = min(max(round(neighbours.d * (_BAR - 1)), 1), _BAR - 2)
     bar = "├" + "─" * (at - 1) + "●" + "─" * (_BAR - 2 - at) + "┤"
     yield "position", f"{bar}  d {_position(neighbours.d)}"
-    if isinstance(quantizer.format, Posit) and neighbours.position_in_value != neighbours.d:
-        yield "", "(in the posit's encoding, where it rounds; by value the position is another)"
+    if isinstance(quantizer.format, Tapered) and neighbours.position_in_value != neighbours.d:
+        yield "", f"(in the {quantizer.format.family}'s encoding, where it rounds; by value the position is another)"
 
 
 def _past(neighbours: Neighbours, quantizer: Quantizer) -> str:
@@ -132,7 +132,7 @@ def _outcome_rows(
         yield "result", "NaN in the array's own type; there is no code for it"
         return
     value = fmt.value(code)
-    name = "NaR" if isinstance(fmt, Posit) and value != value else decimal(value, telling_digits(fmt))
+    name = "NaR" if isinstance(fmt, Tapered) and value != value else decimal(value, telling_digits(fmt))
     shown = Table.grid(padding=(0, 2))
     shown.add_row(f"[bold]{name}[/]", markup(fmt, code), hexadecimal(fmt, code))
     yield "result", shown

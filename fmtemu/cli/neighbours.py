@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from fmtemu import exact as oracle
-from fmtemu.formats import Float, Format, Posit
+from fmtemu.formats import Float, Format
 from fmtemu.formats.base import Value
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 
 
@@ -20,7 +21,7 @@ class Neighbours:
     ``pair``: (value, code) of the neighbour toward zero and of the one away from zero; the code is
     None past the format's limits. ``d``: the position between them, exactly. ``chosen``: the
     magnitude code that the rounding takes. ``ulp``: the distance of the two, or None at the end of
-    a posit's range. ``note``: what to say instead where there are not two neighbours.
+    a posit's or takum's range. ``note``: what to say instead where there are not two neighbours.
     """
 
     negative: bool
@@ -87,7 +88,7 @@ def _chosen(x: Fraction, negative: bool, lower: int, upper: int, d: Fraction, qu
 
 
 def _magnitude(fmt: Format, code: int) -> Fraction | None:
-    """The value of a magnitude code on the grid continued without end; None past a posit's end."""
+    """The value of a magnitude code on the grid continued without end; None past the end of a tapered format."""
     if isinstance(fmt, FixedPoint):
         return code / Fraction(2) ** fmt.fraction
     if isinstance(fmt, Float):
@@ -102,5 +103,5 @@ def _code(fmt: Format, negative: bool, magnitude_code: int) -> int | None:
 
 def _outside(fmt: Format, magnitude: Fraction, low: Fraction | None) -> str:
     end = "largest" if magnitude > fmt.largest else "smallest"
-    why = "a posit never rounds to 0 or NaR" if isinstance(fmt, Posit) else "there is no zero"
+    why = f"a {fmt.family} never rounds to 0 or NaR" if isinstance(fmt, Tapered) else "there is no zero"
     return f"none: the number is {'beyond' if end == 'largest' else 'below'} the {end} value, and {why}"

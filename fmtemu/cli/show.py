@@ -11,9 +11,10 @@ from rich.table import Table
 
 from fmtemu.cli.number_line import precision_profile, value_line
 from fmtemu.cli.text import FIELD_STYLES, decimal, exact, hexadecimal
-from fmtemu.formats import Fixed, Float, Format, Posit
+from fmtemu.formats import Fixed, Float, Format, Posit, Takum
 from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.minifloat import SPECIALS
+from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 
 
@@ -69,7 +70,11 @@ def _layout(fmt: Format) -> str:
         parts = [("sign", int(fmt.signed)), ("exponent", fmt.exponent_bits), ("mantissa", fmt.mantissa_bits)]
         return " | ".join(f"[{FIELD_STYLES[name]}]{name} {bits}[/]" for name, bits in parts if bits)
     if isinstance(fmt, Posit):
-        return f"[red]sign 1[/] | [yellow]regime 2..{fmt.bits - 1}[/] | [green]exponent {fmt.es}[/] | [cyan]fraction[/]"
+        regime = f"2..{fmt.longest_run}" if fmt.longest_run > 1 else "1"
+        return f"[red]sign 1[/] | [yellow]regime {regime}[/] | [green]exponent {fmt.es}[/] | [cyan]fraction[/]"
+    if isinstance(fmt, Takum):
+        fields = {"sign": "1", "direction": "1", "regime": "3", "characteristic": "0..7", "mantissa": ""}
+        return " | ".join(f"[{FIELD_STYLES[name]}]{f'{name} {bits}'.strip()}[/]" for name, bits in fields.items())
     kind = "two's complement" if fmt.has_negative else "unsigned"
     if isinstance(fmt, Fixed):
         return f"{kind}, integer {fmt.int_bits} | fraction {fmt.frac_bits}"
@@ -77,7 +82,9 @@ def _layout(fmt: Format) -> str:
 
 
 def _precision_note(fmt: Format) -> str:
-    if isinstance(fmt, Posit):
+    if isinstance(fmt, Takum) and fmt.logarithmic:
+        return ", to which its irrational values are given"
+    if isinstance(fmt, Tapered):
         return " at most, near 1"
     return " with the hidden one" if isinstance(fmt, Float) else ""
 
@@ -105,7 +112,7 @@ def _infinities(fmt: Format) -> str:
 def _nans(fmt: Format) -> str:
     if fmt.nan_code is None:
         return "none"
-    name = "NaR " if isinstance(fmt, Posit) else ""
+    name = "NaR " if isinstance(fmt, Tapered) else ""
     others = fmt.count + fmt.has_negative_zero
     others += sum(code is not None for code in (fmt.infinity_code, fmt.negative_infinity_code))
     every_code_means_something = not (isinstance(fmt, Float) and not fmt.subnormals)
@@ -127,4 +134,4 @@ def _overflow(fmt: Format) -> str:
 
 
 def _special(fmt: Format, value: Fraction | float) -> str:
-    return "NaR" if isinstance(fmt, Posit) and value != value else {"inf": "infinity", "nan": "NaN"}[str(value)]
+    return "NaR" if isinstance(fmt, Tapered) and value != value else {"inf": "infinity", "nan": "NaN"}[str(value)]

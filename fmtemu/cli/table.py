@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from fmtemu.cli.text import FIELD_STYLES, decimal, exact, fields, hexadecimal, markup
-from fmtemu.formats import Float, Format, Posit
+from fmtemu.formats import Float, Format, Posit, Takum
 from fmtemu.formats.base import Value
+from fmtemu.formats.tapered import Tapered
 
 #: The widest formats that are listed at all, and those that get a drawn table.
 LARGEST_BITS = 16
@@ -56,6 +57,8 @@ def _print_plain(fmt: Format, console: Console) -> None:
 def _field_names(fmt: Format) -> Iterator[str]:
     if isinstance(fmt, Posit):
         return iter(("sign", "regime", "exponent", "fraction"))
+    if isinstance(fmt, Takum):
+        return iter(("sign", "direction", "regime", "characteristic", "mantissa"))
     return (name for name, _ in fields(fmt, 0))
 
 
@@ -63,7 +66,7 @@ def kind(fmt: Format, code: int, value: Value) -> str:
     """What sort of number a code is: "", "zero", "subnormal", "infinity", "NaN" or "NaR"."""
     if isinstance(value, float):
         if math.isnan(value):
-            return "NaR" if isinstance(fmt, Posit) else "NaN"
+            return "NaR" if isinstance(fmt, Tapered) else "NaN"
         return "zero" if value == 0 else "infinity"
     if value == 0:
         return "zero"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import MAX_EMAX, MIN_EMIN, Decimal, Inexact, localcontext
 from fractions import Fraction
 
-from fmtemu.formats import Fixed, Float, Format, Posit
+from fmtemu.formats import Fixed, Float, Format, Posit, Takum
 from fmtemu.formats.base import Value
 
 #: Values of more characters than this are shortened and marked as such.
@@ -22,6 +22,8 @@ FIELD_STYLES = {
     "exponent": "green",
     "mantissa": "cyan",
     "regime": "yellow",
+    "direction": "magenta",
+    "characteristic": "green",
     "fraction": "cyan",
     "integer": "cyan",
 }
@@ -79,17 +81,21 @@ def hexadecimal(fmt: Format, code: int) -> str:
 def fields(fmt: Format, code: int) -> list[tuple[str, str]]:
     """(name, bits) of each field of a code, from the first bit on; empty fields are left out.
 
-    A posit's fields are read from the code as it is, negative ones too (Posit Standard 2022).
+    The fields of posits and takums are read from the code as it is, negative ones too.
     """
     bits = f"{code:0{fmt.bits}b}"
     if isinstance(fmt, Float):
         widths = {"sign": int(fmt.signed), "exponent": fmt.exponent_bits, "mantissa": fmt.mantissa_bits}
     elif isinstance(fmt, Posit):
         after_sign = bits[1:]
-        run = len(after_sign) - len(after_sign.lstrip(after_sign[0]))
-        regime = min(run + 1, len(after_sign))
+        run = min(len(after_sign) - len(after_sign.lstrip(after_sign[0])), fmt.longest_run)
+        regime = run + (run < fmt.longest_run)
         exponent = min(fmt.es, len(after_sign) - regime)
         widths = {"sign": 1, "regime": regime, "exponent": exponent, "fraction": fmt.bits}
+    elif isinstance(fmt, Takum):
+        regime = int(bits[2:5].ljust(3, "0"), 2)
+        further = regime if bits[1] == "1" else 7 - regime
+        widths = {"sign": 1, "direction": 1, "regime": 3, "characteristic": further, "mantissa": fmt.bits}
     elif isinstance(fmt, Fixed) and 0 < fmt.frac_bits < fmt.bits:
         widths = {"integer": fmt.int_bits, "fraction": fmt.frac_bits}
     else:

@@ -8,7 +8,7 @@ from fmtemu.edges.options import OPTIONS, OVERFLOW_NAMES, PROFILES, Edges, find_
 from fmtemu.formats.base import Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
-from fmtemu.formats.posit import Posit
+from fmtemu.formats.tapered import Tapered
 from fmtemu.rounding import Rounding
 
 
@@ -31,7 +31,7 @@ def as_edges(spec: Edges | str, fmt: Format, rounding: Rounding) -> Edges:
 
 
 def _profile(name: str, fmt: Format, rounding: Rounding) -> Edges:
-    if isinstance(fmt, Posit):
+    if isinstance(fmt, Tapered):
         return Edges()
     if isinstance(fmt, FixedPoint):
         if name == "jax":

@@ -8,7 +8,7 @@ from fmtemu.edges.options import Edges, Wrap, find_wrap
 from fmtemu.formats.base import Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
-from fmtemu.formats.posit import Posit
+from fmtemu.formats.tapered import Tapered
 from fmtemu.rounding import Rounding
 
 #: A pair of raw codes, for a positive and a negative input; None where the format has no NaN.
@@ -59,8 +59,8 @@ class _Resolver:
             return "infinity" if given == "sat_none" and self.rounding.name == "to_odd" else "ieee"
         if given in ("ieee", "infinity") and fmt.infinity_code is None:
             raise self.refuse("overflow", "it has no infinity; use saturate")
-        if given == "nan" and (fmt.nan_code is None or isinstance(fmt, Posit)):
-            why = "a posit saturates" if isinstance(fmt, Posit) else "it has no NaN"
+        if given == "nan" and (fmt.nan_code is None or isinstance(fmt, Tapered)):
+            why = f"a {fmt.family} saturates" if isinstance(fmt, Tapered) else "it has no NaN"
             raise self.refuse("overflow", f"{why}; use saturate")
         wrap = find_wrap(given)
         if (wrap or given in ("sat_sym", "sat_zero")) and not isinstance(fmt, FixedPoint):
@@ -152,7 +152,7 @@ class _Resolver:
     def _infinity(self, positive: int, negative: int) -> Pair:
         choice = self.edges.infinity
         if choice == "format":
-            if isinstance(self.fmt, Posit):
+            if isinstance(self.fmt, Tapered):
                 choice = "saturate" if self.overflow == "saturate_all" else "nan"
             elif self.overflow == "saturate_all":
                 choice = "saturate"

@@ -8,6 +8,7 @@ from fmtemu.formats.minifloat import Float
 from fmtemu.formats.parse import as_format
 from fmtemu.formats.posit import Posit
 from fmtemu.formats.scaled import Scaled, Scaling
+from fmtemu.formats.takum import Takum
 
 __all__ = [
     "MX",
@@ -25,5 +26,6 @@ __all__ = [
     "Posit",
     "Scaled",
     "Scaling",
+    "Takum",
     "as_format",
 ]

@@ -9,6 +9,7 @@ from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
+from fmtemu.formats.takum import Takum
 
 _IEEE = "IEEE 754-2019"
 _OCP8 = "OCP 8-bit Floating Point Specification (OFP8) 1.0"
@@ -16,6 +17,8 @@ _OCP_MX = "OCP Microscaling Formats (MX) 1.0"
 _ML_DTYPES = "ml_dtypes, after IEEE 754 conventions"
 _FNUZ = "Noune et al., 8-bit Numerical Formats for Deep Neural Networks, 2022"
 _POSIT = "Standard for Posit Arithmetic, 2022"
+_BOUNDED = "Jonnalagadda, Thotli and Gustafson, Closing the Gap Between Float and Posit Hardware Efficiency, 2026"
+_TAKUM = "Hunhold, Design and Implementation of a Takum Arithmetic Hardware Codec in VHDL, 2024"
 _POSIT_OLD = "Gustafson and Yonemoto, Beating Floating Point at its Own Game, 2017"
 
 _FLOATS = (
@@ -78,7 +81,12 @@ _POSITS = tuple(
     for bits in (8, 16, 32)
 )
 
-ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + BLOCKS
+_BOUNDED_POSITS = tuple(
+    Entry(f"bposit{bits}", Posit(bits, 5, 6), "posit", _BOUNDED, (f"b-posit{bits}",)) for bits in (16, 32, 64)
+)
+_TAKUMS = tuple(Entry(f"takum{bits}", Takum(bits), "takum", _TAKUM, (f"lineartakum{bits}",)) for bits in (8, 16, 32))
+
+ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + _BOUNDED_POSITS + _TAKUMS + BLOCKS
 
 #: Name or alias -> entry.
 BY_NAME = {name: entry for entry in ENTRIES for name in (entry.name, *entry.aliases)}

@@ -12,9 +12,10 @@ from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import SPECIALS, Float
 from fmtemu.formats.parse_scaled import parse_scaled
 from fmtemu.formats.posit import Posit
+from fmtemu.formats.takum import Takum
 
 _SPEC = (
-    "posit<16,1>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none, binary8p3se, "
+    "posit<16,1>, takum<16>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none, binary8p3se, "
     "block<e2m1fn,16,e4m3fn>"
 )
 
@@ -53,7 +54,8 @@ def dtype_name(dtype: object) -> str:
 _INT = re.compile(r"(u?)int(\d+)(sym)?")
 _Q = re.compile(r"(u?)q(-?\d+)\.(-?\d+)")
 _FIXED = re.compile(r"(u?)fixed<(-?\d+),(-?\d+)>")
-_POSIT = re.compile(r"posit<(\d+),(\d+)>")
+_POSIT = re.compile(r"posit<(\d+),(\d+)(?:,rs=(\d+))?>")
+_TAKUM = re.compile(r"takum(log)?<(\d+)(,log)?>")
 _FLOAT = re.compile(r"float<(\d+),(\d+)((?:,[a-z0-9=-]+)*)>")
 _P3109 = re.compile(r"binary(\d+)p(\d+)([su])([ef])")
 _EXMY = re.compile(rf"e(\d+)m(\d+)({'|'.join(SPECIALS)})?")
@@ -66,7 +68,9 @@ def _parse(text: str) -> Format:
     if m := _INT.fullmatch(name):
         return Int(int(m[2]), signed=not m[1], symmetric=bool(m[3]))
     if m := _POSIT.fullmatch(name):
-        return Posit(int(m[1]), int(m[2]))
+        return Posit(int(m[1]), int(m[2]), int(m[3]) if m[3] else None)
+    if m := _TAKUM.fullmatch(name):
+        return Takum(int(m[2]), logarithmic=bool(m[1] or m[3]))
     if m := _FIXED.fullmatch(name):
         return Fixed(int(m[2]), int(m[3]), signed=not m[1])
     if m := _Q.fullmatch(name):

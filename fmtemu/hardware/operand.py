@@ -37,8 +37,10 @@ def as_operand(fmt: Format) -> Operand:
     """How a multiplier reads ``fmt``; raises TypeError for families that no cost model covers."""
     if isinstance(fmt, Scaled):
         raise TypeError(f"cost does not cover the scales of {fmt}; ask for its element, {fmt.element}")
-    if not isinstance(fmt, Int | Fixed | Float | Posit):
-        raise TypeError(f"cost covers integer, fixed-point, floating-point and posit formats, got {fmt!r}")
+    if not isinstance(fmt, Int | Fixed | Float | Posit) or (isinstance(fmt, Posit) and fmt.max_regime is not None):
+        raise TypeError(
+            f"cost covers integer, fixed-point, floating-point and posit formats (of unbounded regime), got {fmt!r}"
+        )
     signed = fmt.has_negative
     largest = int(fmt.largest / Fraction(2) ** fmt.lsb_exponent)
     if isinstance(fmt, Int | Fixed) or fmt.emax <= fmt.emin:

@@ -7,13 +7,14 @@ from types import FunctionType
 from typing import Any
 
 from fmtemu import random
-from fmtemu.kernels import edges, even, fixed, minifloat, posit, power_scale, quick, rounding, words
+from fmtemu.kernels import edges, even, fixed, minifloat, posit, power_scale, quick, rounding, takum, words
 
 #: In the order in which they call each other.
 _SHARED = (
     random.rotate_left, random.four_rounds, random.threefry, edges.settle,
     minifloat.float_code, minifloat.cast_float, minifloat.encode_float,
     posit.posit_string, posit.cast_posit, posit.encode_posit,
+    takum.takum_string, takum.cast_takum, takum.encode_takum,
     fixed.rounded_integer, fixed.fixed_integer, fixed.folded_integer, fixed.fixed_value, fixed.fixed_code,
     fixed.cast_fixed, fixed.encode_fixed, fixed.cast_folded, fixed.encode_folded,
     quick.pivot_value, quick.pivot_code, quick.signed_value, quick.signed_code, quick.cast_saturating,

@@ -9,7 +9,8 @@ import numpy as np
 from fmtemu.formats import Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
-from fmtemu.formats.posit import Posit
+from fmtemu.formats.tapered import Tapered
+from fmtemu.kernels.decode_tapered import tapered_values
 
 
 def decode_values(codes: Any, fmt: Format) -> Any:
@@ -17,8 +18,8 @@ def decode_values(codes: Any, fmt: Format) -> Any:
     codes = np.asarray(codes).astype(np.uint64)
     if isinstance(fmt, FixedPoint):
         return _fixed(codes, fmt)
-    if isinstance(fmt, Posit):
-        return _posit(codes, fmt)
+    if isinstance(fmt, Tapered):
+        return tapered_values(codes, fmt)
     if isinstance(fmt, Float):
         return _float(codes, fmt)
     raise TypeError(f"no decoder for {fmt!r}")
@@ -52,38 +53,3 @@ def _float(codes: Any, fmt: Float) -> Any:
     if fmt.nan_code is not None:
         values[codes == np.uint64(fmt.nan_code)] = np.nan
     return values
-
-
-def _posit(codes: Any, fmt: Posit) -> Any:
-    sign_bit, mask = 1 << (fmt.bits - 1), (1 << fmt.bits) - 1
-    negative = codes > np.uint64(sign_bit)
-    body = np.where(negative, ~codes + np.uint64(1), codes) & np.uint64(mask)
-    # The bits after the sign, moved to the top of the word, equal bits of the regime counted there.
-    string = body << np.uint64(65 - fmt.bits)
-    ones = (string >> np.uint64(63)) == 1
-    run = _leading_zeros(np.where(ones, ~string, string))
-    run = np.minimum(run, fmt.bits - 1)
-    regime = np.where(ones, run - 1, -run)
-    rest = string << np.minimum(run + 1, 63).astype(np.uint64)
-    rest[run + 1 > 63] = 0
-    exponent = (rest >> np.uint64(63 - fmt.es)) >> np.uint64(1)
-    fraction = rest << np.uint64(fmt.es)
-    scale = (regime << fmt.es) + exponent.astype(np.int64)
-    kept = 52
-    significand = (fraction >> np.uint64(64 - kept)).astype(np.float64) * 2.0**-kept + 1.0
-    values = np.ldexp(significand, scale)
-    values[body == 0] = 0.0
-    values = np.where(negative, -values, values)
-    values[codes == np.uint64(sign_bit)] = np.nan
-    return values
-
-
-def _leading_zeros(words: Any) -> Any:
-    """Leading zero bits of uint64 words, 64 for zero."""
-    count = np.zeros(words.shape, np.int64)
-    words = words.copy()
-    for shift in (32, 16, 8, 4, 2, 1):
-        small = words < np.uint64(1 << (64 - shift))
-        count[small] += shift
-        words[small] <<= np.uint64(shift)
-    return np.where(words == 0, 64, count)

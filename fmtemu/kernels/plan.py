@@ -14,17 +14,19 @@ from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
+from fmtemu.formats.takum import Takum
+from fmtemu.formats.tapered import Tapered
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.kernels.fixed import FIXED, FOLDED
 from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
 from fmtemu.kernels.rounding import mode_of
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
+from fmtemu.kernels.takum import TAKUM
+from fmtemu.kernels.tapered_grid import has_tapered_kernel, posit_grid, takum_grid
 from fmtemu.quantizer import Quantizer
 
-FIELDS = {"float": FLOAT, "posit": POSIT, "fixed": FIXED, "folded": FOLDED, **SHORTCUTS}
-#: The widest exponent for which a posit's exponent and fraction string fits the word.
-_WIDEST_ES = {32: 5, 64: 8}
+FIELDS = {"float": FLOAT, "posit": POSIT, "takum": TAKUM, "fixed": FIXED, "folded": FOLDED, **SHORTCUTS}
 
 
 class Plan(NamedTuple):
@@ -46,7 +48,7 @@ def has_kernel(fmt: Format, bits: int) -> bool:
         return False
     if isinstance(fmt, Float):  # the word's own subnormals would need another path
         return fmt.mantissa_bits <= layout(bits)["MANTISSA"] and fmt.emin >= carrier.emin + (0 if fmt.has_zero else 1)
-    return not isinstance(fmt, Posit) or fmt.es <= _WIDEST_ES[bits]
+    return not isinstance(fmt, Tapered) or has_tapered_kernel(fmt, bits)
 
 
 def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
@@ -55,7 +57,9 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
     if isinstance(fmt, FixedPoint):
         family, grid = _fixed_grid(quantizer.outcomes.wrap, fmt, bits)
     elif isinstance(fmt, Posit):
-        family, grid = "posit", _posit_grid(fmt, bits)
+        family, grid = "posit", posit_grid(fmt, bits)
+    elif isinstance(fmt, Takum):
+        family, grid = "takum", takum_grid(fmt, bits)
     elif isinstance(fmt, Float):
         family, grid = "float", _float_grid(fmt, bits)
     else:
@@ -85,18 +89,6 @@ def _float_grid(fmt: Float, bits: int) -> dict[str, int]:
         "gap": 0 if fmt.subnormals else fmt.mantissa_bits,
         "floor": 0 if fmt.has_zero else float_bits(fmt.smallest, bits),
         "smallest": float_bits(fmt.smallest, bits),
-    }
-
-
-def _posit_grid(fmt: Posit, bits: int) -> dict[str, int]:
-    tail = fmt.es + layout(bits)["MANTISSA"]
-    return {
-        "tail": tail,
-        "drop": tail + 2 - (fmt.bits - 1),
-        "zeroth": (EXPONENT_BIAS[bits] + 1) >> fmt.es,
-        "least": float_bits(fmt.smallest, bits),
-        "most": float_bits(fmt.largest, bits),
-        "mask": (1 << fmt.bits) - 1,
     }
 
 

@@ -42,6 +42,15 @@ def decode(fmt: str) -> Job:
     return job
 
 
+def in_float64(job: Job) -> Job:
+    """The job on the same numbers in float64, for formats that float32 does not hold."""
+    return lambda x, y: job(x.astype(np.float64), y.astype(np.float64))
+
+
+def copy(x: Any, y: Any) -> Callable[[], Any]:
+    return lambda: np.copyto(y, x)
+
+
 def ml_dtypes_round_trip(dtype: Any) -> Job:
     return lambda x, y: lambda: x.astype(dtype).astype(np.float32)
 
@@ -76,7 +85,8 @@ def jax_round_trip(dtype: Any) -> Job:
 
 
 JOBS: dict[str, Job] = {
-    "copy": lambda x, y: lambda: np.copyto(y, x),
+    "copy": copy,
+    "copy, float64": in_float64(copy),
     "cast e4m3fn": cast("e4m3fn"),
     "cast e5m2": cast("e5m2"),
     "cast e4m3fnuz": cast("e4m3fnuz"),
@@ -89,6 +99,8 @@ JOBS: dict[str, Job] = {
     "cast bfloat16, stochastic": cast("bfloat16 | stochastic", seed=1),
     "cast posit8": cast("posit8"),
     "cast posit16": cast("posit16"),
+    "cast bposit16, float64": in_float64(cast("bposit16")),
+    "cast takum16, float64": in_float64(cast("takum16")),
     "cast int8": cast("int8"),
     "encode e4m3fn": encode("e4m3fn"),
     "encode posit8": encode("posit8"),

@@ -10,6 +10,7 @@ import copy
 import math
 import struct
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from typing import Any, NamedTuple
@@ -17,11 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmtemu import Edges, Fixed, Float, Format, Int, Posit, Quantizer, Rounding, Stochastic, as_format, exact
+from fmtemu import Edges, Fixed, Float, Format, Int, Posit, Quantizer, Rounding, Stochastic, Takum, as_format, exact
 from fmtemu.edges import OPTIONS, PROFILES
 from fmtemu.formats.base import Value
 from fmtemu.formats.carrier import fits, smallest_carrier
 from fmtemu.formats.catalog import ENTRIES
+from fmtemu.formats.tapered import Tapered
 from fmtemu.rounding import DEFINITIONS, STOCHASTIC_VARIANTS
 
 Array = NDArray[Any]
@@ -37,6 +39,7 @@ WIDE = tuple(
         *("bfloat16", "float16", "tf32", "float32", "float64"),
         *("int12", "int16", "uint16", "q8.8", "q1.15"),
         *("posit16", "posit16es1", "posit16es0", "posit32", "posit32es1", "posit32es0"),
+        *("takum16", "takum32", "bposit16"),
     )
 )
 ODD = (
@@ -70,6 +73,14 @@ ODD = (
     Posit(6, 5),
     Posit(7, 3),
     Posit(12, 2),
+    Posit(8, 1, 1),
+    Posit(8, 2, 3),
+    Posit(8, 5, 4),
+    Posit(7, 0, 3),
+    Takum(5),
+    Takum(6),
+    Takum(7),
+    Takum(13),
     Fixed(-2, 8),
     Fixed(10, -4),
     Fixed(0, 4),
@@ -123,9 +134,9 @@ def magnitude_codes(fmt: Format) -> list[int]:
 
 def magnitude_at(fmt: Format, code: int, d: Fraction) -> Fraction:
     """The magnitude at position d (a multiple of 2**-30) after a magnitude code; also beyond the last."""
-    if isinstance(fmt, Posit):
-        deeper = d.denominator.bit_length() - 1  # d = j / 2**deeper: a posit of so many bits more
-        longer = Posit(fmt.bits + deeper, fmt.es)
+    if isinstance(fmt, Tapered):
+        deeper = d.denominator.bit_length() - 1  # d = j / 2**deeper: a format of so many bits more
+        longer = replace(fmt, bits=fmt.bits + deeper)
         return Fraction(longer.value((code << deeper) + d.numerator))
     step = value_of(fmt, successor(fmt, code)) - value_of(fmt, code)
     return value_of(fmt, code) + d * step
@@ -144,7 +155,7 @@ def value_of(fmt: Format, code: int) -> Fraction:
         if field == 0 and fmt.has_zero:
             return mantissa * Fraction(2) ** fmt.lsb_exponent
         return (mantissa + (1 << fmt.mantissa_bits)) * Fraction(2) ** (field + fmt.lsb_exponent - int(fmt.has_zero))
-    if isinstance(fmt, Posit):
+    if isinstance(fmt, Tapered):
         return Fraction(fmt.value(code))
     return code * Fraction(2) ** fmt.lsb_exponent
 
@@ -155,11 +166,11 @@ def magnitudes(fmt: Format) -> tuple[Fraction, ...]:
     found: list[Fraction] = []
     half = Fraction(1, 2)
     codes, last = magnitude_codes(fmt), max(fmt.limits())
-    beyond = [] if isinstance(fmt, Posit) else [last + k for k in (1, 2, 3, 4)]
+    beyond = [] if isinstance(fmt, Tapered) else [last + k for k in (1, 2, 3, 4)]
     for code in (*codes, *beyond):
-        at_zero, past_end = code == 0, code == last and isinstance(fmt, Posit)
+        at_zero, past_end = code == 0, code == last and isinstance(fmt, Tapered)
         found.append(value_of(fmt, code))
-        if past_end or (at_zero and isinstance(fmt, Posit)):
+        if past_end or (at_zero and isinstance(fmt, Tapered)):
             continue
         middle = magnitude_at(fmt, code, half)
         assert fmt.locate(middle) == (code, successor(fmt, code), half)
@@ -238,7 +249,7 @@ def unique(x: Array) -> Array:
 def stochastic_points(fmt: Format, source: str, rounding: Stochastic, random: Array) -> Array:
     """Element i stands next to where its random integer R turns the decision: k + R = 2**bits."""
     dtype, n = np.dtype(source).type, rounding.bits
-    cells = [c for c in magnitude_codes(fmt) if c < max(fmt.limits()) and not (c == 0 and isinstance(fmt, Posit))]
+    cells = [c for c in magnitude_codes(fmt) if c < max(fmt.limits()) and not (c == 0 and isinstance(fmt, Tapered))]
     if not cells:
         return points(fmt, source)
     chosen = np.random.default_rng(n).integers(0, len(cells), random.size)

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Iterable
 from contextlib import suppress
 
-from fmtemu.formats import Fixed, Float, Format, Int, Posit
+from fmtemu.formats import Fixed, Float, Format, Int, Posit, Takum
 from fmtemu.formats.catalog import ENTRIES
 from fmtemu.formats.minifloat import SPECIALS
+from fmtemu.formats.tapered import Tapered
 
 CATALOG = tuple(entry.format for entry in ENTRIES)
 
@@ -43,6 +44,14 @@ ODD = (
     Posit(10, 1),
     Posit(12, 2),
     Posit(64, 3),
+    Posit(8, 1, 1),
+    Posit(7, 0, 3),
+    Posit(8, 2, 3),
+    Posit(8, 5, 4),
+    Posit(10, 2, 8),
+    Posit(64, 5, 6),
+    *(Takum(bits) for bits in (*range(2, 8), 12, 13, 57, 58, 64)),
+    *(Takum(bits, logarithmic=True) for bits in (2, 4, 6, 10, 56, 57, 64)),
     Fixed(-2, 8),
     Fixed(10, -3),
     Fixed(-3, 9, signed=False),
@@ -70,8 +79,9 @@ def small_floats(bits: int) -> Iterable[Float]:
 ALL = tuple(dict.fromkeys((*CATALOG, *ODD, *small_floats(5))))
 ENUMERABLE = tuple(f for f in ALL if f.bits <= 10)
 FLOATS = tuple(f for f in ALL if isinstance(f, Float))
-POSITS = tuple(f for f in ALL if isinstance(f, Posit))
-ROUNDED_IN_VALUE = tuple(f for f in ALL if not isinstance(f, Posit))
+TAPERED = tuple(f for f in ALL if isinstance(f, Tapered))
+IRRATIONAL = tuple(f for f in TAPERED if isinstance(f, Takum) and f.logarithmic)
+ROUNDED_IN_VALUE = tuple(f for f in ALL if not isinstance(f, Tapered))
 
 
 def sample(candidates: range) -> list[int]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from samples import ALL, ENUMERABLE, FLOATS, POSITS, ROUNDED_IN_VALUE, magnitude_codes, sample, successor
+from samples import ALL, ENUMERABLE, FLOATS, IRRATIONAL, ROUNDED_IN_VALUE, TAPERED, magnitude_codes, sample, successor
 
-from fmtemu.formats import Float, Format, Posit
+from fmtemu.formats import Float, Format
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.tapered import Tapered
 
 
 def magnitude(fmt: Format, k: int, negative: bool = False) -> Fraction:
@@ -49,18 +51,22 @@ def test_position_is_linear_in_the_value(fmt: Format) -> None:
             assert fmt.locate(below + d * (above - below)) == (k, upper, d)
 
 
-@pytest.mark.parametrize("fmt", [f for f in POSITS if f.bits + 3 <= 64], ids=repr)
-def test_position_of_a_posit_is_read_off_its_further_bits(fmt: Posit) -> None:
+@pytest.mark.parametrize("fmt", [f for f in TAPERED if f.bits + 3 <= (24 if f in IRRATIONAL else 64)], ids=repr)
+def test_position_of_a_tapered_number_is_read_off_its_further_bits(fmt: Tapered) -> None:
+    """To the 31 bits that are given where values are irrational."""
     further = 3
-    longer = Posit(fmt.bits + further, fmt.es)
+    longer = replace(fmt, bits=fmt.bits + further)
+    error = Fraction(1, 2**31) if fmt in IRRATIONAL else 0
     for code in sample(range(1 << further, 1 << (longer.bits - 1))):
         k, tail = code >> further, code & ((1 << further) - 1)
-        position = 0 if k == fmt.limits()[0] else Fraction(tail, 1 << further)
-        assert fmt.locate(Fraction(longer.value(code))) == (k, k + 1, position)
+        expected = k + (0 if k == fmt.limits()[0] else Fraction(tail, 1 << further))
+        lower, upper, position = fmt.locate(Fraction(longer.value(code)))
+        assert upper == lower + 1
+        assert abs(lower + position - expected) <= error
 
 
-@pytest.mark.parametrize("fmt", POSITS, ids=repr)
-def test_posits_reach_neither_zero_nor_nar(fmt: Posit) -> None:
+@pytest.mark.parametrize("fmt", TAPERED, ids=repr)
+def test_tapered_numbers_reach_neither_zero_nor_nar(fmt: Tapered) -> None:
     tiny, huge = fmt.smallest / 2**100, fmt.largest * 2**100
     assert fmt.locate(tiny) == (1, 2, 0)
     assert fmt.locate(huge) == (fmt.limits()[0], fmt.limits()[0] + 1, 0)

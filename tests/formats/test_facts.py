@@ -6,9 +6,9 @@ import math
 from fractions import Fraction
 
 import pytest
-from samples import ALL, ENUMERABLE, FLOATS
+from samples import ALL, ENUMERABLE, FLOATS, IRRATIONAL, TAPERED
 
-from fmtemu.formats import Fixed, Float, Format, Int, Posit
+from fmtemu.formats import Fixed, Float, Format, Int, Posit, Takum
 from fmtemu.formats.base import floor_log2
 
 
@@ -60,6 +60,8 @@ def test_values_fit_their_precision_and_lowest_bit(fmt: Format) -> None:
     if isinstance(fmt, Float):  # whose specials may take the place of every value that needs all bits
         has_normal = any(v >= Fraction(2) ** fmt.emin for v in values)
         assert needed <= fmt.precision == max(fmt.mantissa_bits + has_normal, 1)
+    elif fmt in IRRATIONAL:  # whose values are rounded to that precision
+        assert needed <= fmt.precision
     else:
         assert fmt.precision == needed
         assert any((v / Fraction(2) ** fmt.lsb_exponent).numerator % 2 for v in values), "the lowest bit is used"
@@ -92,6 +94,27 @@ def test_quire_of_a_standard_posit_is_16_times_as_wide(bits: int, quire: int) ->
     assert Posit(bits).quire_bits == quire
 
 
+@pytest.mark.parametrize("fmt", [f for f in TAPERED if isinstance(f, Posit) and f.bits <= 10], ids=repr)
+def test_a_quire_holds_every_sum_of_2_to_the_31_products_less_one(fmt: Posit) -> None:
+    """Its lowest bit is that of any product, and no sum reaches its sign."""
+    lowest = Fraction(2) ** (2 * fmt.lsb_exponent)
+    assert all((Fraction(v) ** 2 / lowest).denominator == 1 for v in fmt.values())
+    assert (2**31 - 1) * fmt.largest**2 / lowest < 2 ** (fmt.quire_bits - 1)
+
+
+@pytest.mark.parametrize("bits", [16, 32])
+def test_quire_of_a_bounded_posit(bits: int) -> None:
+    """The published 800 bits, and two for each fraction bit of the smallest values."""
+    fmt = Posit(bits, 5, 6)
+    assert fmt.lsb_exponent == -192 - (bits - 12)
+    assert fmt.quire_bits == 800 + 2 * (bits - 12)
+
+
+def test_a_bound_that_no_regime_reaches_is_none() -> None:
+    assert Posit(8, 2, 7) == Posit(8, 2, 64) == Posit(8)
+    assert Posit(8, 2, 6).max_regime == 6
+
+
 def test_symmetric_integers_leave_the_lowest_code_out() -> None:
     fmt = Int(8, symmetric=True)
     assert (fmt.lowest, fmt.largest, fmt.count) == (-127, 127, 255)
@@ -122,6 +145,8 @@ def test_fixed_point_may_lie_far_from_its_point() -> None:
         (lambda: Fixed(40, 40), r"2\.\.64"),
         (lambda: Posit(1), r"bits must be 2\.\.64"),
         (lambda: Posit(8, 17), r"es must be 0\.\.16"),
+        (lambda: Posit(8, 2, 0), r"max_regime must be 1\.\.64, got 0"),
+        (lambda: Takum(1), r"Takum: bits must be 2\.\.64"),
     ],
 )
 def test_impossible_formats_say_why(make: type, says: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from samples import ALL, CATALOG
 
-from fmtemu import Fixed, Float, Format, Int, Posit, Scaled, Scaling, as_format  # noqa: F401
+from fmtemu import Fixed, Float, Format, Int, Posit, Scaled, Scaling, Takum, as_format  # noqa: F401
 from fmtemu.formats.catalog import BY_NAME, ENTRIES
 
 
@@ -52,6 +52,10 @@ def test_catalog_names_are_unique_and_shown() -> None:
         ("posit<16,1>", Posit(16, 1)),
         ("posit16", Posit(16, 2)),
         ("posit16es1", Posit(16, 1)),
+        ("posit<16,5,rs=6>", Posit(16, 5, 6)),
+        ("takum<16>", Takum(16)),
+        ("takumlog<16>", Takum(16, logarithmic=True)),
+        ("takum<16, log>", Takum(16, logarithmic=True)),
         ("fixed<4,4>", Fixed(4, 4)),
         ("ufixed<-2,8>", Fixed(-2, 8, signed=False)),
         ("q4.4", Fixed(4, 4)),
@@ -132,9 +136,12 @@ def test_an_unknown_option_is_named() -> None:
         as_format("float<4,3,ocp>")
 
 
-@pytest.mark.parametrize("spec", ["e0m0", "e0m3", "e1m0", "int1", "uint0", "int65", "posit<1,0>", "q0.1", "e20m50"])
+@pytest.mark.parametrize(
+    "spec",
+    ["e0m0", "e0m3", "e1m0", "int1", "uint0", "int65", "posit<1,0>", "posit<8,2,rs=0>", "takum<1>", "q0.1", "e20m50"],
+)
 def test_impossible_formats_are_refused(spec: str) -> None:
-    with pytest.raises(ValueError, match=r"^(Float|Int|Posit|Fixed): "):
+    with pytest.raises(ValueError, match=r"^(Float|Int|Posit|Takum|Fixed): "):
         as_format(spec)
 
 
