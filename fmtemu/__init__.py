@@ -33,6 +33,7 @@ from fmtemu.packing import pack, unpack
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding, Stochastic, as_rounding
 from fmtemu.scaling import find_scale
+from fmtemu.swizzle import swizzle_scales, unswizzle_scales
 
 __version__ = "0.1.0"
 
@@ -71,5 +72,7 @@ __all__ = [
     "load_packed",
     "pack",
     "save_packed",
+    "swizzle_scales",
     "unpack",
+    "unswizzle_scales",
 ]

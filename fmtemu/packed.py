@@ -70,21 +70,27 @@ class PackedArray:
         rounding: Rounding | str | None = None,
         edges: Edges | str | None = None,
         overflow: str | None = None,
+        scale: Any = None,
+        zero_point: Any = None,
         seed: Any = None,
         stream: Sequence[int] = (),
         offset: int = 0,
     ) -> PackedArray:
         """The values of x in a number format, rounded and packed; the arguments, but for the layout, are
-        those of ``fmtemu.encode``, as are the errors."""
+        those of ``fmtemu.encode``, as are the errors. ``scale`` is for formats that keep it."""
         quantizer = as_quantizer(q, rounding=rounding, edges=edges, overflow=overflow)
         fmt = quantizer.format
         find_parts(fmt, np.shape(x), layout)
+        random: dict[str, Any] = {"seed": seed, "stream": stream, "offset": offset}
+        if isinstance(fmt, Scaled):
+            encoded = encode(x, quantizer, scale=scale, zero_point=zero_point, **random)
+            return cls.from_encoded(encoded, layout=layout)
+        if scale is not None or zero_point is not None:
+            raise ValueError(f"PackedArray: {fmt} keeps no scale; PerTensor({fmt}) and other formats with scales do")
         backend = load_backend("fmtemu.backends.numba.packing")
-        if not isinstance(fmt, Scaled) and backend.takes_pairs(x, quantizer, layout):
+        if backend.takes_pairs(x, quantizer, layout):
             return cls(fmt, x.shape, backend.encode_pairs(x, quantizer), layout)
-        codes = encode(x, quantizer, seed=seed, stream=stream, offset=offset)
-        if isinstance(codes, Encoded):
-            return cls.from_encoded(codes, layout=layout)
+        codes = encode(x, quantizer, **random)
         return cls(fmt, codes.shape, _pack(codes, fmt, layout), layout)
 
     @classmethod

@@ -405,6 +405,7 @@ def test_memory_does_not_grow_with_the_file(packed: bool, tmp_path: Path, monkey
         (("x.npy", "y.safetensors", "--format", "int4", "--packed", "--layout", "odd"), "unknown layout 'odd'"),
         (("object.npz", "y.npz", "--format", "int8"), "holds Python objects"),
         (("object.npy", "y.npy", "--format", "int8"), "Python objects"),
+        (("empty.npz", "y.npz", "--format", "int8"), "the file holds no tensors"),
         (("bad.safetensors", "y.npz", "--format", "int8"), "no safetensors file"),
         (("bad.npz", "y.npz", "--format", "int8"), "zip"),
         (("packed.safetensors", "y.safetensors", "--format", "int8", "--packed"), "holds packed arrays already"),
@@ -418,6 +419,7 @@ def test_bad_input(arguments: tuple[str, ...], message: str, tmp_path: Path, mon
     np.save("object.npy", np.array([None]), allow_pickle=True)
     np.savez("object.npz", a=np.array([None]), allow_pickle=True)
     Path("bad.safetensors").write_bytes(b"bad")
+    np.savez("empty.npz")
     Path("bad.npz").write_bytes(b"bad")
     Path("folder.npy").mkdir()
     fe.save_packed({"a": fe.PackedArray.encode(some(3), "int4")}, "packed.safetensors")

@@ -135,6 +135,13 @@ def test_nvfp4_is_two_codes_to_a_byte_and_an_e4m3_scale_to_sixteen() -> None:
     assert np.allclose(packed.decode(), values * np.repeat(scales, 16, axis=1), rtol=1e-6)
 
 
+def test_a_scale_from_outside_is_kept() -> None:
+    x = some_values((3, 32))
+    packed = fe.PackedArray.encode(x, fe.PerTensor("int8"), scale=np.full((1, 1), 0.25, np.float32))
+    assert packed.scales == 0.25
+    assert np.array_equal(packed.decode(), fe.cast(x, "int8", scale=0.25))
+
+
 def test_scales_of_tensors() -> None:
     torch = pytest.importorskip("torch")
     x = torch.from_numpy(some_values((3, 32)))
@@ -242,6 +249,7 @@ BYTES = np.zeros((3, 2), np.uint8)
         (lambda: fe.PackedArray("e2m1fn", (3, 4), BYTES, "middle"), ValueError, "unknown layout 'middle'"),
         (lambda: fe.PackedArray.encode(some_values((3,)), "float32"), ValueError, "codes of 32 bits; at most 16"),
         (lambda: fe.PackedArray.encode(some_values((3,)), "e2m1fn", layout="q4_0"), ValueError, "blocks of 32 codes"),
+        (lambda: fe.PackedArray.encode(some_values((3,)), "int8", scale=0.1), ValueError, "keeps no scale; PerTensor"),
         (lambda: fe.PackedArray.encode([1.0], "e2m1fn"), TypeError, "x must be a NumPy array"),
     ],
 )
@@ -272,8 +280,12 @@ def test_rewritten_unchanged_is_read(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"version": 2}, "of version 2; this fmtemu reads version 1"),
-        ({"more": 1}, r"the metadata of the packed arrays has the fields \['arrays', 'more', 'version'\]"),
-        ({"rotation": "hadamard"}, "'w' of the packed arrays has the fields .*rotation"),
+        ({"more": 1}, r"the metadata of the packed arrays must have the fields \['arrays', 'version'\], got .*more"),
+        ({"rotation": "hadamard"}, "'w' of the packed arrays must have the fields .*rotation"),
+        ({"arrays": ["w"]}, "the metadata of the packed arrays must name them"),
+        ({"arrays": {"w": "e2m1fn"}}, "'w' of the packed arrays must have the fields .*got e2m1fn"),
+        ({"shape": [3, -5]}, "'w' of the packed arrays has a shape, format or layout that is none"),
+        ({"layout": 1}, "'w' of the packed arrays has a shape, format or layout that is none"),
         ({"format": "e2m1fm"}, "unknown format 'e2m1fm'"),
         ({"layout": "middle"}, "unknown layout 'middle'"),
         ({"shape": [3, 7]}, r"w.packed must be uint8 of shape \(3, 4\), and is U8 of shape \(3, 3\)"),

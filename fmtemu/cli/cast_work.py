@@ -46,6 +46,8 @@ def cast_file(job: Job, source: Path, target: Path, start: Callable[[int], Advan
 
 def _chosen(job: Job, source: Source) -> list[Tensor]:
     """The tensors to cast; raises for a pattern that matches no name: it would be misspelt."""
+    if not source.tensors:
+        raise ValueError("the file holds no tensors")
     for option, patterns in (("--include", job.include), ("--exclude", job.exclude)):
         for pattern in patterns:
             if not any(fnmatchcase(tensor.name, pattern) for tensor in source.tensors):

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fmtemu.files.elements import SAFETENSORS, numpy_element
-from fmtemu.files.safetensors import Header, read_header
+from fmtemu.files.safetensors import Header, are_counts, read_header
 from fmtemu.files.writing import Output, write_tensors
 from fmtemu.formats import Format, as_format
 from fmtemu.packed import PackedArray, find_parts
@@ -72,14 +72,18 @@ def _described(header: Header) -> dict[str, dict[str, Any]]:
         raise ValueError(f"the packed arrays are of version {version!r}; this fmtemu reads version {VERSION}")
     _check_fields("the metadata", about, {"version", "arrays"})
     arrays: dict[str, dict[str, Any]] = about["arrays"]
+    if not isinstance(arrays, dict):
+        raise ValueError(f"the metadata of the packed arrays must name them, got {arrays!r}")
     for name, fields in arrays.items():
         _check_fields(repr(name), fields, {"format", "shape", "layout"})
+        if not (are_counts(fields["shape"]) and all(isinstance(fields[key], str) for key in ("format", "layout"))):
+            raise ValueError(f"{name!r} of the packed arrays has a shape, format or layout that is none: {fields}")
     return arrays
 
 
-def _check_fields(owner: str, given: dict[str, Any], expected: set[str]) -> None:
-    if set(given) != expected:
-        raise ValueError(f"{owner} of the packed arrays has the fields {sorted(given)}, not {sorted(expected)}")
+def _check_fields(owner: str, given: Any, expected: set[str]) -> None:
+    if not isinstance(given, dict) or set(given) != expected:
+        raise ValueError(f"{owner} of the packed arrays must have the fields {sorted(expected)}, got {given}")
 
 
 def _load(file: BinaryIO, header: Header, name: str, about: dict[str, Any]) -> PackedArray:

@@ -98,7 +98,7 @@ def _entry(name: str, given: Any, start: int) -> Entry:
     if not isinstance(given, dict) or set(given) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"no safetensors file: {name!r} must have dtype, shape and data_offsets")
     dtype, shape, offsets = given["dtype"], given["shape"], given["data_offsets"]
-    if not (_are_counts(shape) and _are_counts(offsets) and len(offsets) == 2):
+    if not (are_counts(shape) and are_counts(offsets) and len(offsets) == 2):
         raise ValueError(f"no safetensors file: shape {shape} and data_offsets {offsets} of {name!r}")
     if dtype not in BITS:
         raise ValueError(f"{name!r} has elements of the unknown type {dtype!r}; known: {', '.join(BITS)}")
@@ -107,7 +107,8 @@ def _entry(name: str, given: Any, start: int) -> Entry:
     return Entry(name, dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
-def _are_counts(given: Any) -> bool:
+def are_counts(given: Any) -> bool:
+    """Whether this is a list of integers of 0 or more."""
     return isinstance(given, list) and all(type(n) is int and n >= 0 for n in given)
 
 
