@@ -90,8 +90,8 @@ class TensorCast:
             self._advance(self._tensor.name, stop - start)
 
     def _part(self, name: str) -> Iterable[Any]:
-        """The pieces of packed codes, or what belongs to them, which is there when they are written."""
-        return self._pieces() if name == "packed" else [getattr(self._packed, name)]
+        """The pieces of packed codes, or the scales that were found with them."""
+        return self._pieces() if name == "packed" else [self._scales.pop(name)]
 
     def _cast(self, words: Any, start: int) -> tuple[Any, Any, Any]:
         """The values of words whose first has an index, what becomes of them, and the words for that."""
@@ -100,8 +100,9 @@ class TensorCast:
         random: dict[str, Any] = {"seed": self._job.seed, "stream": self._stream, "offset": start}
         x = words if given.format is None else decode(words, given.format)
         if layout is not None:
-            self._packed = PackedArray.encode(x, quantizer, layout=layout, **random)
-            return x, self._packed.decode(), self._packed.packed
+            packed = PackedArray.encode(x, quantizer, layout=layout, **random)
+            self._scales = {name: getattr(packed, name) for name in ("scales", "zero_points", "outer_scales")}
+            return x, packed.decode(), packed.packed
         y = cast(x, quantizer, dtype=wanted.words if wanted.format is None else np.float32, **random)
         return x, y, y if wanted.format is None else encode(y, wanted.format)
 
