@@ -1,4 +1,4 @@
-"""Loops over blocks that share a scale, along the last axis, in one pass over float32.
+"""Loops over blocks of adjoining float32 elements that share a scale.
 
 ``element`` is a short cut's kernel of (bits, random, q) for nearest_even, ``finish`` makes of its result what is
 stored. Names that are not defined here are bound: see fmtemu.backends.numba.compile.
@@ -44,6 +44,42 @@ def make_blocks(identity):
     return blocks
 
 
+def make_greatest(identity):
+    """The loop that finds the greatest magnitude of every block."""
+
+    def greatest_of_blocks(x, tops, size):
+        """tops = the greatest magnitude bits of x's blocks; returns whether x has an infinity or NaN."""
+        identity  # noqa: B018
+        length = SIZE if SIZE else size
+        wild = False
+        for block in range(tops.size):
+            top = greatest(x[block * length : (block + 1) * length])
+            tops[block] = top
+            wild |= top >= INFINITY
+        return wild
+
+    return greatest_of_blocks
+
+
+def make_divided(identity):
+    """The loop over blocks whose scales are known; quotients are float64."""
+
+    def divided(x, y, factors, scales, outers, values, size):
+        """y = the values or codes of x / factors, values times ``scales``, then times ``outers``."""
+        identity  # noqa: B018
+        q = QuickFields(*to_fixed_tuple(values, quick_count))
+        length = SIZE if SIZE else size
+        for block in range(factors.size):
+            source = x[block * length : (block + 1) * length]
+            target = y[block * length : (block + 1) * length]
+            factor, scale, outer = factors[block], scales[block], outers[block]
+            for j in range(length):
+                target[j] = finish(element(to_bits(double(source[j]) / factor), ZERO, q), scale, outer)
+        return False
+
+    return divided
+
+
 def greatest(x):
     """The greatest magnitude bits."""
     top = ZERO
@@ -57,6 +93,11 @@ def to_value(bits, scale):
     return from_bits(bits) * scale
 
 
-def to_code(code, scale):
+def to_twice_scaled(bits, scale, outer):
+    """The value of an element's bits times two scales, each product rounded."""
+    return real(from_bits(bits) * scale) * outer
+
+
+def to_code(code, *_):
     """An element's code."""
     return code

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from fmtemu.backends.numba import arrays
-from fmtemu.backends.numba.power_blocks import PowerBlocks, find_power_blocks
+from fmtemu.backends.numba.fast_blocks import find_loop
 from fmtemu.backends.numba.routes import as_dtype, code_dtype, number_format
 from fmtemu.backends.numba.scaled import as_codes, move, without_ends
-from fmtemu.backends.numba.scales import Scales, check_exact, find_scales
+from fmtemu.backends.numba.scales import Scales, check_exact, find_scales, scales_of
+from fmtemu.backends.numba.tiles import adjoining
 from fmtemu.encoded import Encoded
-from fmtemu.formats import Scaled, as_format
+from fmtemu.formats import Scaled
 from fmtemu.formats.base import Format
 from fmtemu.quantizer import Quantizer
 
 #: Elements that are cast at a time; their quotients are float64.
 _SLAB = 1 << 18
-_E8M0 = as_format("e8m0fnu")
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -43,9 +43,7 @@ def cast(
         arrays._check_out(out, x.shape, result)
         x = x.copy() if arrays._overlaps(x, out) else x
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
-    takes = result == x.dtype == _FLOAT32 and scale is None
-    fast = find_power_blocks(quantizer, to_codes=False) if takes else None
-    if fast is not None and _has_whole_blocks(x, fast) and fast.run(arrays._flat(x), out.reshape(-1)) is not None:
+    if result == _FLOAT32 and _run_fast(x, quantizer, scale, out, to_codes=False):
         return out
     scales = find_scales(x, fmt, scale)
     for rows, start in _slabs(x.shape):
@@ -68,12 +66,9 @@ def encode(
     x, fmt, _ = _source("encode", x, quantizer, zero_point)
     dtype = code_dtype(fmt.element)
     codes = np.empty(x.shape, dtype)
-    fast = find_power_blocks(quantizer, to_codes=True) if x.dtype == _FLOAT32 and scale is None else None
-    if fast is not None and _has_whole_blocks(x, fast):
-        exponents = fast.run(arrays._flat(x), codes.reshape(-1))
-        if exponents is not None:
-            grid = exponents.reshape(*x.shape[:-1], -1)
-            return Encoded(codes, _exponent_codes(grid, fmt), None, None, quantizer, x.shape)
+    fast = _run_fast(x, quantizer, scale, codes, to_codes=True)
+    if fast is not None:
+        return _encoded(codes, fast(), quantizer, x.shape)
     scales = find_scales(x, fmt, scale)
     for rows, start in _slabs(x.shape):
         quotient = _quotient(x[rows], fmt, scales, x.shape, rows)
@@ -84,14 +79,7 @@ def encode(
         steps = _round(quotient, quantizer, seed, stream, offset + start)
         zero = scales.spread(scales.zero_point, x.shape, rows)
         codes[rows] = as_codes(move(steps, zero, quantizer.element), quantizer.element)
-    return Encoded(
-        codes=_pad(codes, scales.extents) if fmt.scaling.partial == "pad" else codes,
-        scales=_scale_codes(scales.scale, fmt),
-        zero_points=None if scales.zero_point is None else scales.zero_point.astype(np.int64),
-        outer_scales=None if scales.outer is None else scales.outer.astype(np.float32),
-        quantizer=quantizer,
-        shape=x.shape,
-    )
+    return _encoded(codes, scales, quantizer, x.shape)
 
 
 def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
@@ -192,14 +180,44 @@ def _multiply(element: Any, fmt: Scaled, scales: Scales, shape: tuple[int, ...],
     return values
 
 
-def _has_whole_blocks(x: Any, fast: PowerBlocks) -> bool:
-    return bool(x.ndim > 0 and x.size > 0 and x.shape[-1] % fast.size == 0)
+def _run_fast(x: Any, quantizer: Quantizer, given: Any, out: Any, *, to_codes: bool) -> Callable[[], Scales] | None:
+    """What tells the scales of x, whose values or codes ``out`` has taken from a compiled loop over blocks; None
+    where none does that: tiles are no runs of adjoining float32 numbers, or x has NaN or infinities."""
+    fmt = quantizer.format
+    assert isinstance(fmt, Scaled)
+    extents = fmt.scaling.extents(x.shape)
+    size = adjoining(x.shape, extents) if x.dtype == _FLOAT32 else 0
+    loop = find_loop(quantizer, size, to_codes=to_codes) if size else None
+    if loop is None or (loop.is_power and given is not None):
+        return None
+    grid = tuple(-(-length // extent) for length, extent in zip(x.shape, extents, strict=True))
+    flat, target = arrays._flat(x), out.reshape(-1)
+    if loop.is_power:
+        exponents = loop.run_power(flat, target)
+        if exponents is None:
+            return None
+        return lambda: Scales(
+            np.ldexp(1.0, exponents.reshape(grid).astype(np.int32) - 127), None, None, extents, extents
+        )
+    greatest = loop.find_greatest(flat)
+    if greatest is None:
+        return None
+    scales = scales_of(greatest.astype(np.float64).reshape(grid), fmt, x.shape, given)
+    loop.run_divided(flat, target, scales.scale.ravel(), scales.outer_of_tiles().ravel())
+    return lambda: scales
 
 
-def _exponent_codes(exponents: Any, fmt: Scaled) -> Any:
-    """The codes of the scales 2**(exponents - 127)."""
-    numbers = fmt.scaling.numbers
-    return exponents if numbers == _E8M0 else _scale_codes(np.ldexp(1.0, exponents.astype(np.int64) - 127), fmt)
+def _encoded(codes: Any, scales: Scales, quantizer: Quantizer, shape: tuple[int, ...]) -> Encoded:
+    fmt = quantizer.format
+    assert isinstance(fmt, Scaled)
+    return Encoded(
+        codes=_pad(codes, scales.extents) if fmt.scaling.partial == "pad" else codes,
+        scales=_scale_codes(scales.scale, fmt),
+        zero_points=None if scales.zero_point is None else scales.zero_point.astype(np.int64),
+        outer_scales=None if scales.outer is None else scales.outer.astype(np.float32),
+        quantizer=quantizer,
+        shape=shape,
+    )
 
 
 def _scale_codes(scale: Any, fmt: Scaled) -> Any:

@@ -57,22 +57,53 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
 
 @cache
 def compiled_blocks(family: str, size: int, codes: str | None) -> Any:
-    """The loop of fmtemu.backends.numba.block_loops whose elements go through the short cut ``family``, to
+    """The loop over blocks with power-of-two scales whose elements go through the short cut ``family``, to
     values, or to codes of the dtype ``codes``; ``size`` is what all blocks have, or 0."""
-    names = dict(_names(32, "nearest_even", True))
-    names["element"] = names[f"{'encode' if codes else 'cast'}_{family}"]
-    names.update(SIZE=size, BLOCKS=block_loops.BLOCKS, OPPOSITE=np.int32(254), real=np.float32)
-    names.update(scale_count=len(PowerScale._fields), quick_count=len(FIELDS[family]))
-    names.update(Scale=PowerScale, QuickFields=namedtuple(f"Fields_{family}", FIELDS[family]))
     tag = f"blocks_{family}_{size}_{codes}"
+    names = _block_names(family, 32, size, codes, tag)
+    names.update(Scale=PowerScale, scale_count=len(PowerScale._fields), OPPOSITE=np.int32(254))
+    target = getattr(types, codes) if codes else types.float32
+    arguments = [target[::1], types.uint8[::1], types.int32[::1], types.int64]
+    return _compile_blocks(block_loops.make_blocks, names, tag, arguments)
+
+
+@cache
+def compiled_greatest(size: int) -> Any:
+    """The loop that finds the greatest magnitude bits of blocks."""
+    tag = f"greatest_{size}"
+    names = _block_names("even", 32, size, None, tag)
+    return _compile_blocks(block_loops.make_greatest, names, tag, [types.int32[::1], types.int64])
+
+
+@cache
+def compiled_divided(family: str, size: int, codes: str | None) -> Any:
+    """The loop over blocks with known scales, arguments as for compiled_blocks."""
+    tag = f"divided_{family}_{size}_{codes}"
+    names = _block_names(family, 64, size, codes, tag)
+    names["finish"] = njit(
+        renamed(block_loops.to_code if codes else block_loops.to_twice_scaled, names, f"{tag}_twice")
+    )
+    target = getattr(types, codes) if codes else types.float32
+    reals = [types.float64[::1], types.float64[::1], types.float32[::1]]
+    return _compile_blocks(block_loops.make_divided, names, tag, [target[::1], *reals, types.int64[::1], types.int64])
+
+
+def _block_names(family: str, bits: int, size: int, codes: str | None, tag: str) -> dict[str, Any]:
+    """What the loops of block_loops look up."""
+    names = dict(_names(bits, "nearest_even", True))
+    names["element"] = names[f"{'encode' if codes else 'cast'}_{family}"]
+    names.update(SIZE=size, BLOCKS=block_loops.BLOCKS, real=np.float32, double=np.float64)
+    names.update(quick_count=len(FIELDS[family]), QuickFields=namedtuple(f"Fields_{family}", FIELDS[family]))
     names["greatest"] = greatest_of(size) if size else njit(renamed(block_loops.greatest, names, tag))
     names["finish"] = njit(renamed(block_loops.to_code if codes else block_loops.to_value, names, tag))
     names["__name__"] = block_loops.__name__
-    loop = renamed(block_loops.make_blocks(f"{tag} {_source_hash()}"), names, tag)
-    target = getattr(types, codes) if codes else types.float32
+    return names
+
+
+def _compile_blocks(make: Any, names: dict[str, Any], tag: str, arguments: list[Any]) -> Any:
+    loop = renamed(make(f"{tag} {_source_hash()}"), names, tag)
     source = types.Array(types.float32, 1, "C", readonly=True)
-    arguments = [source, target[::1], types.uint8[::1], types.int32[::1], types.int64]
-    return njit(types.boolean(*arguments), cache=True, nogil=True)(loop)
+    return njit(types.boolean(source, *arguments), cache=True, nogil=True)(loop)
 
 
 @cache

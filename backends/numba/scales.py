@@ -38,35 +38,48 @@ class Scales(NamedTuple):
         extents = self.outer_extents if numbers is self.outer else self.extents
         return spread(numbers, extents, shape, rows)
 
+    def outer_of_tiles(self) -> Any:
+        """The outer scale of every tile; 1 where there are none."""
+        if self.outer is None:
+            return np.ones(self.scale.shape)
+        return np.broadcast_to(spread(self.outer, self.ratio(), self.scale.shape), self.scale.shape)
+
+    def ratio(self) -> Extents:
+        """Tiles of an outer tile along every axis."""
+        return tuple(-(-large // small) for large, small in zip(self.outer_extents, self.extents, strict=True))
+
 
 def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
     """The scales of x, of a float dtype, by the rules of ``fmt``, or those ``given`` for its tiles."""
     scaling, extents = fmt.scaling, fmt.scaling.extents(x.shape)
-    low = reduce_tiles(np.minimum, _finite(x), extents).astype(np.float64)
-    high = reduce_tiles(np.maximum, _finite(x), extents).astype(np.float64)
-    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    finite = _finite(x)
+    low = np.minimum(reduce_tiles(np.minimum, finite, extents).astype(np.float64), 0.0)
+    high = np.maximum(reduce_tiles(np.maximum, finite, extents).astype(np.float64), 0.0)
     greatest = np.maximum(high, -low)
-    outer, outer_extents = None, extents
-    if fmt.outer is not None:
-        outer_extents = _outer_extents(fmt, x.shape, extents)
-        ratio = tuple(-(-large // small) for large, small in zip(outer_extents, extents, strict=True))
-        outer = _outer_scale(reduce_tiles(np.maximum, greatest, ratio), fmt)
-        t = spread(outer, ratio, greatest.shape)
-    else:
-        t = 1.0
-    lowest, largest = float(fmt.element.lowest), float(fmt.element.largest)
-    if given is not None:
-        scale = _check_given(given, greatest.shape, fmt)
-    elif scaling.affine:
-        scale = _clamp(_nearest(_spans(low, high) / (largest - lowest), fmt), greatest, fmt)
-    else:
-        scale = _clamp(_symmetric(greatest, t, fmt), greatest, fmt)
-    zero_point = np.clip(lowest - np.rint(low / scale), lowest, largest) if scaling.affine else None
-    if scaling.nonfinite == "nan":
+    scales = scales_of(greatest, fmt, x.shape, given)
+    if scaling.affine:
+        lowest, largest = float(fmt.element.lowest), float(fmt.element.largest)
+        if given is None:
+            spans = _spans(low, high) / (largest - lowest)
+            scales = scales._replace(scale=_clamp(_nearest(spans, fmt), greatest, fmt))
+        scales = scales._replace(zero_point=np.clip(lowest - np.rint(low / scales.scale), lowest, largest))
+    if scaling.nonfinite == "nan" and finite is not x:
         wild = reduce_tiles(np.logical_or, ~np.isfinite(x), extents)
-        scale = np.where(wild, np.nan, scale)
-        zero_point = None if zero_point is None else np.where(wild, 0.0, zero_point)
-    return Scales(scale, zero_point, outer, extents, outer_extents)
+        zero_point = None if scales.zero_point is None else np.where(wild, 0.0, scales.zero_point)
+        scales = scales._replace(scale=np.where(wild, np.nan, scales.scale), zero_point=zero_point)
+    return scales
+
+
+def scales_of(greatest: Any, fmt: Scaled, shape: tuple[int, ...], given: Any = None) -> Scales:
+    """The scales of an array of ``shape`` from the greatest finite magnitudes of its tiles, by a symmetric rule."""
+    extents = fmt.scaling.extents(shape)
+    scales = Scales(greatest, None, None, extents, extents)
+    if fmt.outer is not None:
+        scales = scales._replace(outer_extents=_outer_extents(fmt, shape, extents))
+        scales = scales._replace(outer=_outer_scale(reduce_tiles(np.maximum, greatest, scales.ratio()), fmt))
+    if given is not None:
+        return scales._replace(scale=_check_given(given, greatest.shape, fmt))
+    return scales._replace(scale=_clamp(_symmetric(greatest, scales.outer_of_tiles(), fmt), greatest, fmt))
 
 
 def check_exact(quantizer: Quantizer, source: Format) -> None:

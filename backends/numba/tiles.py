@@ -9,6 +9,17 @@ import numpy as np
 Extents = tuple[int, ...]
 
 
+def adjoining(shape: tuple[int, ...], extents: Extents) -> int:
+    """The elements of a tile where every tile is whole, and a run of adjoining elements in C order; else 0."""
+    run, whole = 1, True
+    for length, size in zip(reversed(shape), reversed(extents), strict=True):
+        if length == 0 or length % min(size, length) or (not whole and size > 1 and length > 1):
+            return 0
+        run *= min(size, length)
+        whole = whole and size >= length
+    return run
+
+
 def reduce_tiles(reduce: Any, x: Any, extents: Extents) -> Any:
     """``reduce`` (a ufunc such as numpy.maximum) over every tile: one entry per tile, on the same axes."""
     for axis, size in enumerate(extents):

@@ -1,4 +1,4 @@
-"""The loops over whole blocks with power-of-two scales: the same bits as the definition and the general path."""
+"""The compiled loops over blocks of adjoining elements: the same bits as the definition and the general path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tiles import cast_exactly
 
 import fmtemu as fe
 from fmtemu.backends.numba import blocks
-from fmtemu.backends.numba.power_blocks import find_power_blocks
+from fmtemu.backends.numba.tiles import adjoining
 from fmtemu.quantizer import Quantizer
 
 RULES = ("floor", "ceil", "rceil", "even")
@@ -20,12 +20,21 @@ TAKEN += [
     "block<e2m1fn,8,e8m0fnu,lowest=0.25,highest=8>",
     "block<e4m3fn,64,float<4,0,unsigned>>",
     "msfp12",
-    "mxfp4",
+    "nvfp4",
+    "block<e2m1fn,16,e4m3fn,outer=channel>",
+    "block<e2m1fn,32,e8m0fnu,rule=nearest>",
+    "block<e4m3fn,16,float32>",
+    "block<int8,token,float32>",
+    "block<int8,channel,float32>",
+    "block<int8,tensor,float32,rule=rceil>",
+    "block<e4m3fn,4x64,bfloat16>",
+    "q4_0",
+    "dfp16",
 ]
 LEFT = [
-    "nvfp4",
     "mxfp4 | toward_zero",
-    "block<e2m1fn,32,e8m0fnu,rule=nearest>",
+    "block<posit8,16,float32>",
+    "block<int4,24,e8m0fnu>",
     "block<e2m1fn,32,e8m0fnu,apply=reciprocal>",
     "block<e2m1fn,32@0,e8m0fnu>",
     "block<int8,32,e8m0fnu,affine>",
@@ -48,19 +57,23 @@ def numbers(size: int, seed: int) -> Any:
     return x
 
 
+def is_fast(x: Any, quantizer: Quantizer) -> bool:
+    return blocks._run_fast(x, quantizer, None, np.empty_like(x), to_codes=False) is not None
+
+
 @pytest.mark.parametrize("spec", TAKEN)
 def test_values_and_codes_equal_the_general_path(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     quantizer = fe.as_quantizer(spec)
-    assert find_power_blocks(quantizer, to_codes=False)
-    assert find_power_blocks(quantizer, to_codes=True)
     x = numbers(100, seed=4)
+    assert is_fast(x, quantizer)
     values, encoded = fe.cast(x, quantizer), fe.encode(x, quantizer)
-    monkeypatch.setattr(blocks, "find_power_blocks", lambda *args, **kwargs: None)
+    monkeypatch.setattr(blocks, "_run_fast", lambda *args, **kwargs: None)
     np.testing.assert_array_equal(values.view(np.uint32), fe.cast(x, quantizer).view(np.uint32))
     general = fe.encode(x, quantizer)
-    np.testing.assert_array_equal(encoded.codes, general.codes)
-    np.testing.assert_array_equal(encoded.scales, general.scales)
-    assert encoded.scales.dtype == general.scales.dtype
+    for name in ("codes", "scales", "outer_scales"):
+        fast, slow = getattr(encoded, name), getattr(general, name)
+        np.testing.assert_array_equal(fast, slow)
+        assert fast is None or fast.dtype == slow.dtype
 
 
 @pytest.mark.parametrize("spec", TAKEN[::5])
@@ -72,19 +85,19 @@ def test_values_equal_the_definition(spec: str) -> None:
 
 @pytest.mark.parametrize("spec", LEFT)
 def test_others_are_left_to_the_general_path(spec: str) -> None:
-    assert find_power_blocks(fe.as_quantizer(spec), to_codes=False) is None
+    assert not is_fast(numbers(100, seed=4), fe.as_quantizer(spec))
 
 
+@pytest.mark.parametrize("spec", ["mxfp8_e4m3", "nvfp4"])
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
-def test_specials_are_left_to_the_general_path(special: float) -> None:
+def test_specials_are_left_to_the_general_path(special: float, spec: str) -> None:
     x = numbers(20, seed=6)
     x[7, 5] = special
-    quantizer = fe.as_quantizer("mxfp8_e4m3")
+    quantizer = fe.as_quantizer(spec)
+    assert not is_fast(x, quantizer)
     expected = cast_exactly(x, quantizer)
-    assert np.isnan(expected[7]).sum() == 32
     np.testing.assert_array_equal(fe.cast(x, quantizer), expected)
-    encoded = fe.encode(x, quantizer)
-    assert (encoded.scales == 255).sum() == 1
+    assert np.isnan(fe.cast(x, quantizer)[7, 5])
 
 
 def test_threads_and_dtypes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +109,25 @@ def test_threads_and_dtypes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(fe.cast(x, quantizer), expected)
     np.testing.assert_array_equal(fe.cast(x, quantizer, dtype=np.float64).astype(np.float32), expected)
     np.testing.assert_array_equal(fe.cast(np.asfortranarray(x), quantizer), expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "extents", "expected"),
+    [
+        ((4, 64), (1, 16), 16),
+        ((4, 64), (1, 24), 0),
+        ((4, 64), (2, 64), 128),
+        ((4, 64), (2, 32), 0),
+        ((4, 64), (1, 64), 64),
+        ((4, 64), (4, 64), 256),
+        ((4, 64), (9, 99), 256),
+        ((4, 64), (4, 1), 0),
+        ((3, 4, 8), (1, 2, 8), 16),
+        ((3, 1, 8), (1, 1, 4), 4),
+        ((3, 1, 8), (3, 1, 4), 0),
+        ((4, 0), (1, 16), 0),
+        ((), (), 1),
+    ],
+)
+def test_which_tiles_are_runs(shape: tuple[int, ...], extents: tuple[int, ...], expected: int) -> None:
+    assert adjoining(shape, extents) == expected
