@@ -207,6 +207,11 @@ def _run_fast(x: Any, quantizer: Quantizer, given: Any, out: Any, *, to_codes: b
     return lambda: scales
 
 
+def _powers(biased: Any) -> Any:
+    """2**(biased - 127) in float64, by its bits."""
+    return ((biased.astype(np.int64) + (1023 - 127)) << 52).view(np.float64)
+
+
 def _encoded(codes: Any, scales: Scales, quantizer: Quantizer, shape: tuple[int, ...]) -> Encoded:
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
