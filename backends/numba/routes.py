@@ -135,6 +135,7 @@ def code_dtype(fmt: Format) -> np.dtype[Any]:
     return np.dtype(next(f"u{size}" for size in (1, 2, 4, 8) if 8 * size >= fmt.bits))
 
 
+@lru_cache(maxsize=256)
 def number_format(dtype: Any) -> Format | None:
     """The format of a dtype of numbers, or None."""
     try:

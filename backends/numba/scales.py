@@ -6,6 +6,7 @@ and products of n bits that differ do so by a relative 2**-max(m, n) at least.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +50,24 @@ class Scales(NamedTuple):
         return tuple(-(-large // small) for large, small in zip(self.outer_extents, self.extents, strict=True))
 
 
+class _Facts(NamedTuple):
+    """What scales are made with, as floats: the element's largest and lowest number, the bounds of scales, and the
+    largest element times the largest scale."""
+
+    largest: float
+    lowest: float
+    least: float
+    most: float
+    outer: float
+
+
+@lru_cache(maxsize=1024)
+def _facts(fmt: Scaled) -> _Facts:
+    element, (least, most) = fmt.element, fmt.scaling.bounds
+    largest = element.largest
+    return _Facts(float(largest), float(element.lowest), float(least), float(most), float(largest * most))
+
+
 def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
     """The scales of x, of a float dtype, by the rules of ``fmt``, or those ``given`` for its tiles."""
     scaling, extents = fmt.scaling, fmt.scaling.extents(x.shape)
@@ -58,7 +77,7 @@ def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
     greatest = np.maximum(high, -low)
     scales = scales_of(greatest, fmt, x.shape, given)
     if scaling.affine:
-        lowest, largest = float(fmt.element.lowest), float(fmt.element.largest)
+        largest, lowest = _facts(fmt)[:2]
         if given is None:
             spans = _spans(low, high) / (largest - lowest)
             scales = scales._replace(scale=_clamp(_nearest(spans, fmt), greatest, fmt))
@@ -82,6 +101,7 @@ def scales_of(greatest: Any, fmt: Scaled, shape: tuple[int, ...], given: Any = N
     return scales._replace(scale=_clamp(_symmetric(greatest, scales.outer_of_tiles(), fmt), greatest, fmt))
 
 
+@lru_cache(maxsize=1024)
 def check_exact(quantizer: Quantizer, source: Format) -> None:
     """Raise unless scales and elements of arrays with numbers of ``source`` are decided exactly."""
     fmt, element = quantizer.format, quantizer.element.format
@@ -141,14 +161,14 @@ def _outer_extents(fmt: Scaled, shape: tuple[int, ...], extents: Extents) -> Ext
 
 def _outer_scale(greatest: Any, fmt: Scaled) -> Any:
     """t: float32(greatest / (largest element * largest scale)), at least the smallest float32; 1 for zeros."""
-    t = (greatest / float(fmt.element.largest * fmt.scaling.bounds[1])).astype(np.float32).astype(np.float64)
+    t = (greatest / _facts(fmt).outer).astype(np.float32).astype(np.float64)
     return np.where(greatest > 0, np.maximum(t, float(np.finfo(np.float32).smallest_subnormal)), 1.0)
 
 
 def _symmetric(greatest: Any, t: Any, fmt: Scaled) -> Any:
     """s by the rule, not yet clamped; anything where ``greatest`` is 0."""
     rule, element = fmt.scaling.rule, fmt.element
-    divisor = t * float(element.largest)
+    divisor = t * _facts(fmt).largest
     if rule == "nearest" or not fmt.scaling.has_power_scales:
         return _nearest(greatest / divisor, fmt)
     if rule == "rceil":
@@ -166,12 +186,17 @@ def _symmetric(greatest: Any, t: Any, fmt: Scaled) -> Any:
 def _nearest(r: Any, fmt: Scaled) -> Any:
     """r as a scale: to nearest, ties to even, or up (rceil)."""
     rounding = "toward_positive" if fmt.scaling.rule == "rceil" else "nearest_even"
-    return arrays.cast(r, Quantizer(fmt.scaling.numbers, rounding, "saturate"), None, (), 0, None, None)
+    return arrays.cast(r, _saturating(fmt.scaling.numbers, rounding), None, (), 0, None, None)
+
+
+@lru_cache(maxsize=256)
+def _saturating(numbers: Format, rounding: str) -> Quantizer:
+    return Quantizer(numbers, rounding, "saturate")
 
 
 def _clamp(scale: Any, greatest: Any, fmt: Scaled) -> Any:
-    lowest, highest = map(float, fmt.scaling.bounds)
-    return np.where(greatest > 0, np.clip(scale, lowest, highest), lowest)
+    facts = _facts(fmt)
+    return np.where(greatest > 0, np.clip(scale, facts.least, facts.most), facts.least)
 
 
 def _spans(low: Any, high: Any) -> Any:
