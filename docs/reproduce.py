@@ -371,9 +371,10 @@ FIXED_ROWS = (
     ),
 )
 
-# -- posits and CPFloat ------------------------------------------------------------------------------
+# -- posits, logarithms and CPFloat ------------------------------------------------------------------------------
 
 SOFTPOSIT = "SoftPosit 0.3.4"
+UNIVERSAL = "Universal"
 NAR = Difference("NaR", "NaR reads as infinity", 5)
 CPFLOAT_MODES = {
     "rne": "nearest_even", "rna": "nearest_away", "rnz": "nearest_zero", "rtz": "toward_zero",
@@ -431,6 +432,21 @@ OTHER_ROWS = (
         "posit_softposit: {p}_roundToInt",
         {"p": {"p8": "posit<8,0>", "p16": "posit<16,1>"}},
         verb="cast",
+    ),
+    Row(
+        UNIVERSAL,
+        "lns<{n},{r}> from float{source}",
+        "lns<{n},{r}>",
+        "lns_universal: lns{n}_{r}_cast{source}",
+        differences=(Difference("float32 log", "the logarithm of a float32 is a float32: next to the middle", 5089),),
+    ),
+    Row(
+        UNIVERSAL,
+        "lns<{n},{r}> to double",
+        "lns<{n},{r}>",
+        "lns_universal: lns{n}_{r}_dec",
+        differences=(Difference("product", "powers multiply roots in float64: up to 2 units off", 52952),),
+        verb="decode",
     ),
     Row(
         "CPFloat 3583976",

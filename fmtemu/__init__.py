@@ -9,6 +9,7 @@ from fmtemu.edges import Edges
 from fmtemu.encoded import Encoded
 from fmtemu.files.packed import load_packed, save_packed
 from fmtemu.formats import (
+    LNS,
     MX,
     NVFP4,
     Block,
@@ -38,6 +39,7 @@ from fmtemu.swizzle import swizzle_scales, unswizzle_scales
 __version__ = "0.1.0"
 
 __all__ = [
+    "LNS",
     "MX",
     "NVFP4",
     "Block",

@@ -19,7 +19,7 @@ from fmtemu.backends.numba.routes import (
     number_format,
 )
 from fmtemu.backends.numba.run import run
-from fmtemu.formats import Format
+from fmtemu.formats import Format, as_format
 from fmtemu.formats.base import check_count
 from fmtemu.formats.carrier import fits, smallest_carrier
 from fmtemu.kernels.decode import decode_values
@@ -98,12 +98,14 @@ def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
         native = codes.astype(codes.dtype.newbyteorder("="), copy=False)
         compiled_lookup()(_flat(native), out.reshape(-1), _table(fmt, result))
         return out
-    return _store(out, decode_values(codes.reshape(-1), fmt).astype(result).reshape(codes.shape))
+    return _store(
+        out, decode_values(codes.reshape(-1), fmt, as_format(result).precision).astype(result).reshape(codes.shape)
+    )
 
 
 @lru_cache(maxsize=64)
 def _table(fmt: Format, dtype: np.dtype[Any]) -> Any:
-    return decode_values(np.arange(1 << fmt.bits), fmt).astype(dtype)
+    return decode_values(np.arange(1 << fmt.bits), fmt, as_format(dtype).precision).astype(dtype)
 
 
 # -- sources -----------------------------------------------------------------------------------

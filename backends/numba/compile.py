@@ -36,10 +36,11 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
     names["kernel"] = names[f"{prefix}_{family}"]
     names["quick"] = _names(bits, rounding, True)[f"{prefix}_{quick or family}"]
     names["store"] = names["word" if codes else "from_bits"]
-    names.update(count=len(FIELDS[family]), quick_count=len(FIELDS[quick or family]))
-    names["Fields"] = namedtuple(f"Fields_{family}", FIELDS[family])
-    names["QuickFields"] = namedtuple(f"Fields_{quick or family}", FIELDS[quick or family])
     tag = f"{prefix}_{family}_{quick}_{rounding}_{bits}_{codes}"
+    full, both = _words_of(family), _words_of(family) + _words_of(quick or family)
+    names["tame"] = both
+    names["full_fields"] = _fields(names, family, 0, both + 1, tag)
+    names["quick_fields"] = _fields(names, quick or family, full, both + 2, tag)
     if stochastic:
         for function in (loops.fill_random, loops.quick_groups, loops.greatest):
             names[function.__name__] = njit(renamed(function, names, tag))
@@ -53,6 +54,20 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
     if stochastic:
         arguments += [types.uint32, types.uint32, types.uint64]
     return njit(types.boolean(*arguments), cache=True, nogil=True)(loop)
+
+
+def _fields(names: dict[str, Any], family: str, first: int, table: int, tag: str) -> Any:
+    """The function that reads a family's fields from the ``values`` of a loop: the words from
+    ``first`` on and, where it has one, the table that begins where the word ``table`` says."""
+    own = {**names, "first": first, "count": _words_of(family), "table": table}
+    own["Fields"] = namedtuple(f"Fields_{family}", FIELDS[family])
+    function = loops.table_fields if "table" in FIELDS[family] else loops.plain_fields
+    return njit(renamed(function, own, f"{tag}_{family}_{first}"))
+
+
+def _words_of(family: str) -> int:
+    """How many fields of a family are words."""
+    return len(FIELDS[family]) - ("table" in FIELDS[family])
 
 
 @cache

@@ -1,10 +1,10 @@
 """Loops over flat arrays; Numba compiles each once for every kernel, with the names it needs bound in.
 
-``kernel`` and ``quick`` are functions of (bits, random, p); ``Fields`` and ``QuickFields`` the named
-tuples of their p, of ``count`` and ``quick_count`` words. ``values`` are both, and last the greatest
-magnitude bits that ``quick`` takes; a chunk with others is done again. ``identity``, a closure's
-cell, tells Numba's disk cache the kernel and the version of its source. Loops go by chunks and by
-slices, whose indices the compiler knows to be positive.
+``kernel`` and ``quick`` are functions of (bits, random, p); ``full_fields`` and ``quick_fields`` make
+their p of ``values``, where the greatest magnitude bits that ``quick`` takes stand at ``tame``; a
+chunk with others is done again. ``identity``, a closure's cell, tells Numba's disk cache the kernel and
+the version of its source. Loops go by chunks and by slices, whose indices the compiler knows to be
+positive.
 """
 # mypy: ignore-errors
 
@@ -15,27 +15,36 @@ from __future__ import annotations
 CHUNK = 2048
 
 
+def plain_fields(values):
+    """The ``count`` words from ``first`` on by name."""
+    return Fields(*to_fixed_tuple(values[first:], count))
+
+
+def table_fields(values):
+    """The same, and last the address of the table, whose place stands at ``table``."""
+    return Fields(*to_fixed_tuple(values[first:], count), values[values[table] :].ctypes.data)
+
+
 def make_each(identity):
     """The loop of the deterministic roundings."""
 
     def each(x, y, values):
         """y = kernel(x); returns whether x has a NaN. x and y are different arrays."""
         identity  # noqa: B018
-        p = Fields(*to_fixed_tuple(values, count))
-        q = QuickFields(*to_fixed_tuple(values[count:], quick_count))
-        tame = values[count + quick_count]
+        p, q = full_fields(values), quick_fields(values)
+        top_tame = values[tame]
         has_nan = False
         for start in range(0, x.size, CHUNK):
             source = x[start : start + CHUNK]
             target = y[start : start + CHUNK]
             top = ZERO
             for i in range(source.size):
-                bits = to_bits(source[i])
+                bits = to_bits(get(source, i))
                 top = maximum(top, word(bits & MAGNITUDE))
-                target[i] = store(quick(bits, ZERO, q))
-            if top > tame:
+                put(target, i, store(quick(bits, ZERO, q)))
+            if top > top_tame:
                 for i in range(source.size):
-                    target[i] = store(kernel(to_bits(source[i]), ZERO, p))
+                    put(target, i, store(kernel(to_bits(get(source, i)), ZERO, p)))
             has_nan |= top > INFINITY
         return has_nan
 
@@ -81,9 +90,8 @@ def make_each_random(identity):
         """y = kernel(x, R), element i taking the random bits of element offset + i; returns
         whether x has a NaN. x and y are different arrays."""
         identity  # noqa: B018
-        p = Fields(*to_fixed_tuple(values, count))
-        q = QuickFields(*to_fixed_tuple(values[count:], quick_count))
-        tame = values[count + quick_count]
+        p, q = full_fields(values), quick_fields(values)
+        top_tame = values[tame]
         random = empty(CHUNK, word)
         has_nan = False
         start = int64(0)
@@ -97,7 +105,7 @@ def make_each_random(identity):
             source = x[start : start + size]
             target = y[start : start + size]
             top = greatest(source)
-            if inside or top > tame:
+            if inside or top > top_tame:
                 fill_random(random, lead + size, first - uint64(lead), p.bits, key0, key1)
                 for i in range(source.size):
                     target[i] = store(kernel(to_bits(source[i]), random[lead + i], p))

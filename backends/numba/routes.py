@@ -11,8 +11,9 @@ from fmtemu.backends.numba.compile import compiled
 from fmtemu.formats import Format, as_format
 from fmtemu.formats.carrier import fits, holds, smallest_carrier
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.lns import LNS
 from fmtemu.formats.parse import dtype_name
-from fmtemu.kernels.plan import has_kernel, make_plan
+from fmtemu.kernels.plan import Plan, has_kernel, make_plan
 from fmtemu.quantizer import Quantizer
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -47,13 +48,13 @@ def as_dtype(given: Any) -> np.dtype[Any]:
 @lru_cache(maxsize=4096)
 def cast_route(quantizer: Quantizer, given: np.dtype[Any], wanted: Any) -> Route:
     """The route of a cast from dtype ``given`` to dtype ``wanted`` (None: the same)."""
-    source = _source_dtype(quantizer.format, given)
+    result = given if wanted is None else wanted
+    source = _source_dtype(quantizer.format, given, result)
     if wanted is None and isinstance(number_format(given), FixedPoint):
         raise TypeError(
             f"cast: x is {given}, which holds no fractions: give dtype={smallest_carrier(quantizer.format)} "
             "for the values, or use encode for the codes"
         )
-    result = given if wanted is None else wanted
     check_carrier(quantizer.format, result, given)
     return _route(quantizer, given, source, source, result.newbyteorder("="))
 
@@ -81,24 +82,41 @@ def _route(
     codes: str | None = None,
 ) -> Route:
     bits, to_codes = 8 * source.itemsize, target.kind == "u"
-    plan = make_plan(quantizer, bits, to_codes=to_codes)
-    words = (*plan.values, *(plan.quick_values or plan.values), plan.tame)
-    values = np.array(words, np.int32 if bits == 32 else np.int64)
+    if quantizer.rounding.is_stochastic and isinstance(quantizer.format, LNS):
+        raise ValueError(
+            f"{quantizer} cannot be cast in arrays: no kernel rounds logarithms stochastically; "
+            "use fmtemu.exact, one number at a time"
+        )
+    precision = None if to_codes else as_format(result).precision
+    plan = make_plan(quantizer, bits, to_codes=to_codes, precision=precision)
+    values = _loop_values(plan)
     stochastic, name = quantizer.rounding.is_stochastic, quantizer.rounding.name
-    rounding = "stochastic" if stochastic else name if name == "nearest_even" else "any"
+    even = name == "nearest_even" and plan.family != "log"
+    rounding = "stochastic" if stochastic else name if even else "any"
     loop = compiled(plan.family, plan.quick, rounding, bits, codes or (target.name if to_codes else None))
     return Route(loop, values, source, target, result, source == given and target == result, stochastic)
 
 
-def _source_dtype(fmt: Format, given: np.dtype[Any]) -> np.dtype[Any]:
-    """The float dtype whose kernel takes a source of dtype ``given``."""
+def _loop_values(plan: Plan) -> Any:
+    """The fields, the last source for the short cut, where the tables begin, and the tables: see
+    fmtemu.backends.numba.compile."""
+    words = [*plan.values, *(plan.quick_values or plan.values), plan.tame]
+    first = len(words) + 2
+    words += [first, first + (len(plan.table) if plan.quick else 0), *plan.table, *plan.quick_table]
+    return np.array(words, np.int32 if plan.bits == 32 else np.int64)
+
+
+def _source_dtype(fmt: Format, given: np.dtype[Any], result: Any = None) -> np.dtype[Any]:
+    """The float dtype whose kernel takes a source of dtype ``given`` and gives all digits of
+    ``result`` to values that are irrational."""
     number = number_format(given)
     if number is None or given.kind == "b":
         raise TypeError(
             f"x must hold floating-point numbers of at most float64, or integers, got {given}"
             + ("; cast its real and imaginary parts" if given.kind == "c" else "")
         )
-    if fits(number, as_format("float32")) and has_kernel(fmt, 32):
+    narrow = not fmt.is_carrier_rounded or result is None or result.itemsize <= 4
+    if narrow and fits(number, as_format("float32")) and has_kernel(fmt, 32):
         return FLOAT32
     if has_kernel(fmt, 64):
         return FLOAT64

@@ -31,6 +31,9 @@ def maximum(a, b):  # type: ignore[no-untyped-def]
     return a if a > b else b
 
 
+_INT, _LONG, _FLOAT, _DOUBLE = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
+
+
 def _shift(instruction: str) -> Any:
     """A shift that stays in its word; Numba's own widens to 64 bits, and halves the vector lanes."""
 
@@ -55,28 +58,80 @@ def _bitcast(source: Any, target: Any, llvm_type: Any) -> Any:
     return cast
 
 
+def _access(module: Any, kind: str) -> Any:
+    """What tells LLVM that elements and tables never meet in memory, so that loops may be vectors."""
+    root = module.add_metadata(["fmtemu"])
+    scalar = module.add_metadata([kind, root, ir.Constant(_LONG, 0)])
+    return module.add_metadata([scalar, scalar, ir.Constant(_LONG, 0)])
+
+
+@intrinsic
+def put(context, target, index, value):  # type: ignore[no-untyped-def]
+    """target[index] = value."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        store = builder.store(arguments[2], builder.gep(array.data, [arguments[1]]))
+        store.set_metadata("tbaa", _access(builder.module, "element"))
+        return context.get_dummy_value()
+
+    return types.none(target, types.intp, target.dtype), generate
+
+
+@intrinsic
+def get(context, source, index):  # type: ignore[no-untyped-def]
+    """source[index]."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        load = builder.load(builder.gep(array.data, [arguments[1]]))
+        load.set_metadata("tbaa", _access(builder.module, "element"))
+        return load
+
+    return source.dtype(source, types.intp), generate
+
+
+def _look_up(word: Any, llvm_type: Any) -> Any:
+    """The word of a table at an index. The table is an address: a tuple that held the array itself
+    would count its uses, element by element."""
+
+    @intrinsic
+    def look_up(context, table, index):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            table, index = arguments
+            pointer = builder.inttoptr(table, llvm_type.as_pointer())
+            found = builder.load(builder.gep(pointer, [builder.zext(index, _LONG) if index.type != _LONG else index]))
+            found.set_metadata("tbaa", _access(builder.module, "table"))
+            return found
+
+        return word(table, word), generate
+
+    return look_up
+
+
 _shl, _shr = _shift("shl"), _shift("ashr")
-_INT, _LONG, _FLOAT, _DOUBLE = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
-#: Word, float, and the casts of bits from and to floats, by bits of the source.
+#: Word, float, the casts of bits from and to floats, and tables, by bits of the source.
 _TYPES = {
     32: (
         np.int32,
         np.float32,
         _bitcast(types.float32, types.int32, _INT),
         _bitcast(types.int32, types.float32, _FLOAT),
+        _look_up(types.int32, _INT),
     ),
     64: (
         np.int64,
         np.float64,
         _bitcast(types.float64, types.int64, _LONG),
         _bitcast(types.int64, types.float64, _DOUBLE),
+        _look_up(types.int64, _LONG),
     ),
 }
 
 
 def operations(bits: int) -> dict[str, Any]:
     """The operations of fmtemu.kernels.words for sources of ``bits`` bits."""
-    word, real, to_bits, from_bits = _TYPES[bits]
+    word, real, to_bits, from_bits, look_up = _TYPES[bits]
     constants = {name: word(value) for name, value in layout(bits).items()}
     return {
         **constants,
@@ -84,6 +139,9 @@ def operations(bits: int) -> dict[str, Any]:
         "where": where,
         "minimum": minimum,
         "maximum": maximum,
+        "look_up": look_up,
+        "get": get,
+        "put": put,
         "shl": _shl,
         "shr": _shr,
         "to_float": real,

@@ -62,7 +62,9 @@ def _overflow(quantizer: Quantizer) -> str:
 
 def _unsigned_negative(quantizer: Quantizer) -> str:
     given = quantizer.edges.unsigned_negative
-    why = f"by default {'zero' if quantizer.format.has_zero else 'NaN'}"
+    fmt = quantizer.format
+    default = "zero" if fmt.has_zero else "the smallest number" if fmt.nan_code is None else "NaN"
+    why = f"by default {default}"
     why = why if given == "format" else OPTIONS["unsigned_negative"][given]
     return f"{_setting('unsigned_negative', quantizer)}: the format has no negative numbers; {why}"
 

@@ -13,6 +13,7 @@ from fmtemu import exact as oracle
 from fmtemu.cli.edge_reasons import edge_reason
 from fmtemu.cli.neighbours import Neighbours, find_neighbours, is_finite
 from fmtemu.cli.text import decimal, exact, hexadecimal, markup, telling_digits
+from fmtemu.formats import LNS, Format
 from fmtemu.formats.base import Value
 from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
@@ -80,8 +81,16 @@ def _neighbour_rows(neighbours: Neighbours, quantizer: Quantizer) -> Iterator[Ro
     at = min(max(round(neighbours.d * (_BAR - 1)), 1), _BAR - 2)
     bar = "├" + "─" * (at - 1) + "●" + "─" * (_BAR - 2 - at) + "┤"
     yield "position", f"{bar}  d {_position(neighbours.d)}"
-    if isinstance(quantizer.format, Tapered) and neighbours.position_in_value != neighbours.d:
-        yield "", f"(in the {quantizer.format.family}'s encoding, where it rounds; by value the position is another)"
+    where = _coordinate(quantizer.format)
+    if where and neighbours.position_in_value != neighbours.d:
+        yield "", f"(in the {where}, where it rounds; by value the position is another)"
+
+
+def _coordinate(fmt: Format) -> str:
+    """Where the format rounds, if not in value."""
+    if isinstance(fmt, LNS):
+        return "logarithm" if fmt.coordinate == "log" else ""
+    return f"{fmt.family}'s encoding" if isinstance(fmt, Tapered) else ""
 
 
 def _past(neighbours: Neighbours, quantizer: Quantizer) -> str:
@@ -94,7 +103,8 @@ def _past(neighbours: Neighbours, quantizer: Quantizer) -> str:
 
 def _position(d: Fraction) -> str:
     text = exact(d)
-    return f"= {text}" if len(text) <= 32 and text[0] != "≈" else decimal(d)
+    irrational = d.denominator >> 64  # known no better than that
+    return f"= {text}" if len(text) <= 32 and text[0] != "≈" and not irrational else decimal(d)
 
 
 def _decision(neighbours: Neighbours, quantizer: Quantizer) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from fmtemu import exact as oracle
-from fmtemu.formats import Float, Format
+from fmtemu.formats import LNS, Float, Format
 from fmtemu.formats.base import Value
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.tapered import Tapered
@@ -91,7 +91,7 @@ def _magnitude(fmt: Format, code: int) -> Fraction | None:
     """The value of a magnitude code on the grid continued without end; None past the end of a tapered format."""
     if isinstance(fmt, FixedPoint):
         return code / Fraction(2) ** fmt.fraction
-    if isinstance(fmt, Float):
+    if isinstance(fmt, Float | LNS):
         return fmt.magnitude(code)
     return Fraction(fmt.value(fmt.join(False, code))) if code <= fmt.limits()[0] else None
 

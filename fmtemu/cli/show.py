@@ -11,8 +11,9 @@ from rich.table import Table
 
 from fmtemu.cli.number_line import precision_profile, value_line
 from fmtemu.cli.text import FIELD_STYLES, decimal, exact, hexadecimal
-from fmtemu.formats import Fixed, Float, Format, Posit, Takum
+from fmtemu.formats import LNS, Fixed, Float, Format, Posit, Takum
 from fmtemu.formats.catalog import BY_NAME
+from fmtemu.formats.lns import EXPONENTS, LNS_SPECIALS
 from fmtemu.formats.minifloat import SPECIALS
 from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
@@ -46,6 +47,9 @@ def _facts(fmt: Format) -> Iterator[tuple[str, str]]:
     if isinstance(fmt, Float):
         yield "special codes", SPECIALS[fmt.specials]
         yield "bias", str(fmt.bias)
+    if isinstance(fmt, LNS):
+        yield "value", f"2**{'L' if fmt.log_step == 1 else f'(L * {fmt.log_step})'} for the exponent L"
+        yield "least exponent", LNS_SPECIALS[str(fmt.specials)]
     yield "precision", f"{fmt.precision} significant bit{'s' * (fmt.precision > 1)}{_precision_note(fmt)}"
     yield "exponents", f"emin {fmt.emin}, emax {fmt.emax}"
     yield "values", f"{fmt.count} different finite values"
@@ -69,6 +73,9 @@ def _layout(fmt: Format) -> str:
     if isinstance(fmt, Float):
         parts = [("sign", int(fmt.signed)), ("exponent", fmt.exponent_bits), ("mantissa", fmt.mantissa_bits)]
         return " | ".join(f"[{FIELD_STYLES[name]}]{name} {bits}[/]" for name, bits in parts if bits)
+    if isinstance(fmt, LNS):
+        sign = "[red]sign 1[/] | " if fmt.signed else ""
+        return f"{sign}[green]exponent {fmt.bits - fmt.signed}[/], {EXPONENTS[fmt.exponent]}"
     if isinstance(fmt, Posit):
         regime = f"2..{fmt.longest_run}" if fmt.longest_run > 1 else "1"
         return f"[red]sign 1[/] | [yellow]regime {regime}[/] | [green]exponent {fmt.es}[/] | [cyan]fraction[/]"
@@ -82,8 +89,8 @@ def _layout(fmt: Format) -> str:
 
 
 def _precision_note(fmt: Format) -> str:
-    if isinstance(fmt, Takum) and fmt.logarithmic:
-        return ", to which its irrational values are given"
+    if fmt.is_carrier_rounded:
+        return ", to which irrational values are rounded"
     if isinstance(fmt, Tapered):
         return " at most, near 1"
     return " with the hidden one" if isinstance(fmt, Float) else ""
@@ -98,7 +105,7 @@ def _both(value: Fraction) -> str:
 def _zeros(fmt: Format) -> str:
     if not fmt.has_zero:
         return "none"
-    zero = f"{hexadecimal(fmt, 0)}"
+    zero = hexadecimal(fmt, fmt.join(False, 0))
     return f"+0 {zero}, -0 {hexadecimal(fmt, fmt.join(True, 0))}" if fmt.has_negative_zero else f"{zero}, no -0"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import MAX_EMAX, MIN_EMIN, Decimal, Inexact, localcontext
 from fractions import Fraction
 
-from fmtemu.formats import Fixed, Float, Format, Posit, Takum
+from fmtemu.formats import LNS, Fixed, Float, Format, Posit, Takum
 from fmtemu.formats.base import Value
 
 #: Values of more characters than this are shortened and marked as such.
@@ -96,6 +96,8 @@ def fields(fmt: Format, code: int) -> list[tuple[str, str]]:
         regime = int(bits[2:5].ljust(3, "0"), 2)
         further = regime if bits[1] == "1" else 7 - regime
         widths = {"sign": 1, "direction": 1, "regime": 3, "characteristic": further, "mantissa": fmt.bits}
+    elif isinstance(fmt, LNS):
+        widths = {"sign": int(fmt.signed), "exponent": fmt.bits}
     elif isinstance(fmt, Fixed) and 0 < fmt.frac_bits < fmt.bits:
         widths = {"integer": fmt.int_bits, "fraction": fmt.frac_bits}
     else:

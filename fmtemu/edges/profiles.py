@@ -8,7 +8,6 @@ from fmtemu.edges.options import OPTIONS, OVERFLOW_NAMES, PROFILES, Edges, find_
 from fmtemu.formats.base import Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
-from fmtemu.formats.tapered import Tapered
 from fmtemu.rounding import Rounding
 
 
@@ -31,15 +30,14 @@ def as_edges(spec: Edges | str, fmt: Format, rounding: Rounding) -> Edges:
 
 
 def _profile(name: str, fmt: Format, rounding: Rounding) -> Edges:
-    if isinstance(fmt, Tapered):
-        return Edges()
     if isinstance(fmt, FixedPoint):
         if name == "jax":
             return Edges(overflow="saturate", nan="zero")
         if name in ("ml_dtypes", "torch"):
             return Edges(overflow="wrap", infinity="zero", nan="zero")
         return Edges(overflow="wrap") if name == "hls" else Edges()
-    assert isinstance(fmt, Float)
+    if not isinstance(fmt, Float):
+        return Edges()
     if name == "hls":
         raise ValueError(f"edges='hls' is for fixed-point and integer formats, not {fmt}")
     if name == "p3109":

@@ -46,6 +46,8 @@ class _Resolver:
     def __init__(self, fmt: Format, rounding: Rounding, edges: Edges) -> None:
         self.fmt, self.rounding, self.edges = fmt, rounding, edges
         self.unsigned = fmt.limits()[1] <= 0
+        #: The codes of zero, or of the smallest magnitude where there is no zero.
+        self.smallest = fmt.join(False, 0), fmt.join(not self.unsigned, 0)
         self.overflow = self._overflow()
 
     def refuse(self, name: str, why: str) -> ValueError:
@@ -111,12 +113,12 @@ class _Resolver:
         return self.fmt.nan_code
 
     def _unsigned_negative(self) -> int:
-        choice = self.edges.unsigned_negative
-        if choice == "nan" or (choice == "format" and not self.fmt.has_zero):
+        choice, fmt = self.edges.unsigned_negative, self.fmt
+        if choice == "nan" or (choice == "format" and not fmt.has_zero and fmt.nan_code is not None):
             return self._nan_code("unsigned_negative")
-        if choice == "zero" and not self.fmt.has_zero:
+        if choice == "zero" and not fmt.has_zero:
             raise self.refuse("unsigned_negative", "it has no zero")
-        return 0
+        return self.smallest[0]
 
     def _infinities(self) -> Pair:
         fmt = self.fmt
@@ -168,7 +170,7 @@ class _Resolver:
         if choice == "zero":
             if not self.fmt.has_zero:
                 raise self.refuse("infinity", "it has no zero")
-            return 0, 0
+            return self.smallest[0], self.smallest[0]
         return self.fmt.join(False, positive), self.fmt.join(True, max(negative, 0))
 
     def _nan(self) -> Pair | None:
@@ -182,7 +184,7 @@ class _Resolver:
         if choice == "zero":
             if not fmt.has_zero:
                 raise self.refuse("nan", "it has no zero")
-            return 0, 0
+            return self.smallest[0], self.smallest[0]
         if fmt.nan_code is None:
             if choice == "format":
                 return None
@@ -198,12 +200,11 @@ class _Resolver:
         if edges.negative_zero == "positive" and not fmt.has_zero:
             raise self.refuse("negative_zero", "it has no zero")
         if not fmt.has_zero:
-            code = self._nan_code("zero") if edges.zero == "nan" else 0
-            return code, code
+            return (self._nan_code("zero"),) * 2 if edges.zero == "nan" else self.smallest
         if edges.zero != "format":
             raise self.refuse("zero", "it has a zero")
         keep = fmt.has_negative_zero and edges.negative_zero == "format"
-        return 0, fmt.join(True, 0) if keep else 0
+        return self.smallest if keep else (self.smallest[0], self.smallest[0])
 
     def _underflow(self) -> Pair:
         fmt = self.fmt

@@ -4,6 +4,7 @@ from fmtemu.formats.base import Format
 from fmtemu.formats.blocks import MX, NVFP4, Block, BlockFloat, GroupInt, PerChannel, PerTensor, PerToken
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
+from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.parse import as_format
 from fmtemu.formats.posit import Posit
@@ -11,6 +12,7 @@ from fmtemu.formats.scaled import Scaled, Scaling
 from fmtemu.formats.takum import Takum
 
 __all__ = [
+    "LNS",
     "MX",
     "NVFP4",
     "Block",

@@ -95,6 +95,11 @@ class Format(ABC):
         return None
 
     @property
+    def is_carrier_rounded(self) -> bool:
+        """Whether values are irrational, and each carrier holds its own nearest: see ``value_in``."""
+        return False
+
+    @property
     def has_zero(self) -> bool:
         """Whether zero is one of the values."""
         return True
@@ -108,6 +113,11 @@ class Format(ABC):
     def has_negative(self) -> bool:
         """Whether any value is below zero."""
         return self.limits()[1] > 0
+
+    def value_in(self, code: int, precision: int) -> Value:
+        """``value`` as a float of so many significant bits holds it: the value itself, but where
+        values are irrational the nearest, rounded once."""
+        return self.value(code)
 
     # -- everything else follows -------------------------------------------------------------
     @property

@@ -7,6 +7,7 @@ from fmtemu.formats.catalog_blocks import BLOCKS
 from fmtemu.formats.entry import Entry
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
+from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
@@ -80,13 +81,60 @@ _POSITS = tuple(
     for es in (2, 1, 0)
     for bits in (8, 16, 32)
 )
+_LNS = (
+    *(
+        Entry(
+            f"lns{bits}",
+            LNS(bits, frac_bits),
+            "logarithmic",
+            "Omtzigt et al., Universal Numbers Library: lns<nbits, rbits>",
+        )
+        for bits, frac_bits in ((8, 3), (12, 6), (16, 10))
+    ),
+    Entry(
+        "lns32", LNS(32, 23), "logarithmic", "Coleman et al., The European Logarithmic Microprocessor, 2008", ("elm",)
+    ),
+    Entry(
+        "lnsmadam8",
+        LNS(8, 3, specials="none", exponent="rising"),
+        "logarithmic",
+        "Zhao et al., LNS-Madam, 2022: base 2**(1/8), scaled",
+    ),
+    *(
+        Entry(
+            f"pow2_{bits}",
+            LNS(bits, 0, specials="zero", exponent="falling"),
+            "logarithmic",
+            "Zhou et al., Incremental Network Quantization, 2017: 0 and +-2**-k, scaled",
+        )
+        for bits in (3, 4, 5)
+    ),
+    *(
+        Entry(
+            f"log2_{bits}",
+            LNS(bits, 0, signed=False, specials="none", exponent="falling"),
+            "logarithmic",
+            "Lin et al., FQ-ViT, 2022: Log2 quantizer of softmax",
+        )
+        for bits in (3, 4)
+    ),
+    *(
+        Entry(
+            f"logsqrt2_{bits}",
+            LNS(bits, 1, signed=False, specials="none", exponent="falling"),
+            "logarithmic",
+            "Li et al., RepQ-ViT, 2023: log sqrt(2) quantizer of softmax",
+        )
+        for bits in (3, 4)
+    ),
+)
 
 _BOUNDED_POSITS = tuple(
     Entry(f"bposit{bits}", Posit(bits, 5, 6), "posit", _BOUNDED, (f"b-posit{bits}",)) for bits in (16, 32, 64)
 )
 _TAKUMS = tuple(Entry(f"takum{bits}", Takum(bits), "takum", _TAKUM, (f"lineartakum{bits}",)) for bits in (8, 16, 32))
 
-ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + _BOUNDED_POSITS + _TAKUMS + BLOCKS
+ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + _BOUNDED_POSITS + _TAKUMS + _LNS + BLOCKS
 
 #: Name or alias -> entry.
 BY_NAME = {name: entry for entry in ENTRIES for name in (entry.name, *entry.aliases)}

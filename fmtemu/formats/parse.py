@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import re
+from fractions import Fraction
 
 from fmtemu.formats.base import Format
 from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
+from fmtemu.formats.lns import COORDINATES, EXPONENTS, LNS, LNS_SPECIALS
 from fmtemu.formats.minifloat import SPECIALS, Float
 from fmtemu.formats.parse_scaled import parse_scaled
 from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
 
 _SPEC = (
-    "posit<16,1>, takum<16>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none, binary8p3se, "
-    "block<e2m1fn,16,e4m3fn>"
+    "posit<16,1>, takum<16>, lns<8,3>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none, "
+    "binary8p3se, block<e2m1fn,16,e4m3fn>"
 )
 
 
@@ -57,6 +59,7 @@ _FIXED = re.compile(r"(u?)fixed<(-?\d+),(-?\d+)>")
 _POSIT = re.compile(r"posit<(\d+),(\d+)(?:,rs=(\d+))?>")
 _TAKUM = re.compile(r"takum(log)?<(\d+)(,log)?>")
 _FLOAT = re.compile(r"float<(\d+),(\d+)((?:,[a-z0-9=-]+)*)>")
+_LNS = re.compile(r"lns<(\d+),(\d+)((?:,[a-z0-9=/]+)*)>")
 _P3109 = re.compile(r"binary(\d+)p(\d+)([su])([ef])")
 _EXMY = re.compile(rf"e(\d+)m(\d+)({'|'.join(SPECIALS)})?")
 
@@ -77,6 +80,8 @@ def _parse(text: str) -> Format:
         return _parse_q(name, bool(m[1]), int(m[2]), int(m[3]))
     if m := _FLOAT.fullmatch(name):
         return _parse_float(text, int(m[1]), int(m[2]), m[3].split(",")[1:])
+    if m := _LNS.fullmatch(name):
+        return _parse_lns(text, int(m[1]), int(m[2]), m[3].split(",")[1:])
     if m := _P3109.fullmatch(name):
         return _p3109(text, int(m[1]), int(m[2]), signed=m[3] == "s", extended=m[4] == "e")
     if name.startswith("block<") and name.endswith(">"):
@@ -137,3 +142,22 @@ def _parse_float(text: str, exponent_bits: int, mantissa_bits: int, options: lis
                 f"{text!r}: unknown option {option!r}; allowed: {', '.join(SPECIALS)}, bias=N, nosubnormals, unsigned"
             )
     return Float(exponent_bits, mantissa_bits, **chosen)  # type: ignore[arg-type]
+
+
+def _parse_lns(text: str, bits: int, frac_bits: int, options: list[str]) -> LNS:
+    chosen: dict[str, object] = {}
+    for option in options:
+        if option in LNS_SPECIALS:
+            chosen["specials"] = option
+        elif option in EXPONENTS:
+            chosen["exponent"] = option
+        elif option in COORDINATES:
+            chosen["coordinate"] = option
+        elif option == "unsigned":
+            chosen["signed"] = False
+        elif re.fullmatch(r"step=\d+(/0*[1-9]\d*)?", option):
+            chosen["step"] = Fraction(option.removeprefix("step="))
+        else:
+            allowed = ", ".join([*EXPONENTS, *LNS_SPECIALS, *COORDINATES, "unsigned", "step=Q/R"])
+            raise ValueError(f"{text!r}: unknown option {option!r}; allowed: {allowed}")
+    return LNS(bits, frac_bits, **chosen)  # type: ignore[arg-type]

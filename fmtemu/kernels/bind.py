@@ -7,7 +7,20 @@ from types import FunctionType
 from typing import Any
 
 from fmtemu import random
-from fmtemu.kernels import edges, even, fixed, minifloat, posit, power_scale, quick, rounding, takum, words
+from fmtemu.kernels import (
+    edges,
+    even,
+    fixed,
+    log,
+    log_quick,
+    minifloat,
+    posit,
+    power_scale,
+    quick,
+    rounding,
+    takum,
+    words,
+)
 
 #: In the order in which they call each other.
 _SHARED = (
@@ -17,6 +30,9 @@ _SHARED = (
     takum.takum_string, takum.cast_takum, takum.encode_takum,
     fixed.rounded_integer, fixed.fixed_integer, fixed.folded_integer, fixed.fixed_value, fixed.fixed_code,
     fixed.cast_fixed, fixed.encode_fixed, fixed.cast_folded, fixed.encode_folded,
+    log.thresholds_passed, log.log_code, log.cast_log, log.encode_log,
+    log_quick.bounded, log_quick.bounded_value, log_quick.bounded_code, log_quick.cast_log_cells,
+    log_quick.encode_log_cells, log_quick.cast_log_few, log_quick.encode_log_few,
     quick.pivot_value, quick.pivot_code, quick.signed_value, quick.signed_code, quick.cast_saturating,
     quick.encode_saturating, quick.cast_pivot, quick.encode_pivot, quick.cast_flat, quick.encode_flat,
     even.moved_pivot, even.cast_even, even.encode_even,

@@ -1,20 +1,24 @@
-"""Codes to values in bulk, in float64; exact for every format that float64 holds."""
+"""Codes to values in bulk, in float64; exact for every format that float64 holds, and rounded once
+where values are irrational."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from fmtemu.formats import Format
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.tapered import Tapered
 from fmtemu.kernels.decode_tapered import tapered_values
 
 
-def decode_values(codes: Any, fmt: Format) -> Any:
-    """float64 values of an array of raw codes below 2**fmt.bits."""
+def decode_values(codes: Any, fmt: Format, precision: int = 53) -> Any:
+    """float64 values of an array of raw codes below 2**fmt.bits; irrational ones are rounded to
+    ``precision`` significant bits."""
     codes = np.asarray(codes).astype(np.uint64)
     if isinstance(fmt, FixedPoint):
         return _fixed(codes, fmt)
@@ -22,6 +26,8 @@ def decode_values(codes: Any, fmt: Format) -> Any:
         return tapered_values(codes, fmt)
     if isinstance(fmt, Float):
         return _float(codes, fmt)
+    if isinstance(fmt, LNS):
+        return _logarithmic(codes, fmt, precision)
     raise TypeError(f"no decoder for {fmt!r}")
 
 
@@ -50,6 +56,28 @@ def _float(codes: Any, fmt: Float) -> Any:
     if fmt.signed:
         values = np.where(codes > np.uint64(top), -values, values)
     values[np.isnan(values)] = np.nan  # one NaN, its sign cleared
+    if fmt.nan_code is not None:
+        values[codes == np.uint64(fmt.nan_code)] = np.nan
+    return values
+
+
+def _logarithmic(codes: Any, fmt: LNS, precision: int) -> Any:
+    field = (codes & np.uint64(fmt.field_mask)).view(np.int64)
+    negative = (codes & np.uint64(fmt.sign_bit)) != 0
+    if fmt.exponent == "falling":
+        field = -field
+    elif fmt.exponent == "signed":
+        half = (fmt.field_mask + 1) >> 1
+        field = (field ^ half) - half
+    # L * log_step = whole + part / parts; one power of two for each part that occurs.
+    parts = fmt.log_step.denominator
+    whole, part = np.divmod(field * fmt.log_step.numerator, parts)
+    present, inverse = np.unique(part, return_inverse=True)
+    significands = np.array([float(fmt.power(Fraction(int(j), parts), precision)) for j in present])
+    values = np.ldexp(significands[inverse].reshape(codes.shape), whole)
+    if fmt.has_zero:
+        values[field == fmt.least_exponent] = 0.0
+    values = np.where(negative, -values, values)
     if fmt.nan_code is not None:
         values[codes == np.uint64(fmt.nan_code)] = np.nan
     return values

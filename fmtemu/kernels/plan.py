@@ -12,12 +12,15 @@ from fmtemu.formats import Format
 from fmtemu.formats.carrier import fits
 from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
 from fmtemu.formats.tapered import Tapered
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.kernels.fixed import FIXED, FOLDED
+from fmtemu.kernels.log import LOG
+from fmtemu.kernels.log_grid import is_normal, is_periodic, log_grid
 from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
 from fmtemu.kernels.rounding import mode_of
@@ -26,19 +29,22 @@ from fmtemu.kernels.takum import TAKUM
 from fmtemu.kernels.tapered_grid import has_tapered_kernel, posit_grid, takum_grid
 from fmtemu.quantizer import Quantizer
 
-FIELDS = {"float": FLOAT, "posit": POSIT, "takum": TAKUM, "fixed": FIXED, "folded": FOLDED, **SHORTCUTS}
+#: Families and their fields; the last may be ``table``, which is what ``look_up`` looks up.
+FIELDS = {"float": FLOAT, "posit": POSIT, "takum": TAKUM, "fixed": FIXED, "folded": FOLDED, "log": LOG, **SHORTCUTS}
 
 
 class Plan(NamedTuple):
-    """A kernel's family and its fields' values (FIELDS[family]) as signed words of ``bits`` bits;
-    where a kernel of fmtemu.kernels.quick serves, its family and values."""
+    """A kernel's family, its fields' values (FIELDS[family]) and its table, as signed words of
+    ``bits`` bits; where a short cut serves, its family, values and table."""
 
     family: str
     bits: int
     values: tuple[int, ...]
     tame: int  # greatest magnitude bits of a source that the quick kernel takes
+    table: tuple[int, ...] = ()
     quick: str | None = None
     quick_values: tuple[int, ...] = ()
+    quick_table: tuple[int, ...] = ()
 
 
 def has_kernel(fmt: Format, bits: int) -> bool:
@@ -48,12 +54,20 @@ def has_kernel(fmt: Format, bits: int) -> bool:
         return False
     if isinstance(fmt, Float):  # the word's own subnormals would need another path
         return fmt.mantissa_bits <= layout(bits)["MANTISSA"] and fmt.emin >= carrier.emin + (0 if fmt.has_zero else 1)
+    if isinstance(fmt, LNS):
+        return is_periodic(fmt) and is_normal(fmt, bits)
     return not isinstance(fmt, Tapered) or has_tapered_kernel(fmt, bits)
 
 
-def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
-    """The plan of casting (or encoding) sources of ``bits`` bits; has_kernel must hold."""
-    fmt = quantizer.format
+def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int | None = None) -> Plan:
+    """The plan of casting (or encoding) sources of ``bits`` bits; has_kernel must hold.
+
+    ``precision`` is that of the dtype that results are given in, by default of the source's: where
+    values are irrational, they are rounded to it once.
+    """
+    fmt, table = quantizer.format, tuple[int, ...]()
+    own = layout(bits)["MANTISSA"] + 1
+    precision = own if precision is None else min(precision, own)
     if isinstance(fmt, FixedPoint):
         family, grid = _fixed_grid(quantizer.outcomes.wrap, fmt, bits)
     elif isinstance(fmt, Posit):
@@ -62,16 +76,19 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Plan:
         family, grid = "takum", takum_grid(fmt, bits)
     elif isinstance(fmt, Float):
         family, grid = "float", _float_grid(fmt, bits)
+    elif isinstance(fmt, LNS):
+        family, (grid, table) = "log", log_grid(quantizer, fmt, bits, precision)
     else:
         raise TypeError(f"no kernel for {fmt!r}")
     mode = mode_of(quantizer.rounding, twos_complement=isinstance(fmt, FixedPoint))._asdict()
-    values = {**grid, **mode, **_edge(quantizer, bits, to_codes)}
-    plan = Plan(family, bits, _words((values[name] for name in FIELDS[family]), bits), layout(bits)["INFINITY"] - 1)
-    shortcut = find_shortcut(quantizer, bits, to_codes=to_codes)
+    values = {**mode, **grid, **_edge(quantizer, bits, precision, to_codes)}
+    words = _words((values[name] for name in FIELDS[family] if name != "table"), bits)
+    plan = Plan(family, bits, words, layout(bits)["INFINITY"] - 1, table)
+    shortcut = find_shortcut(quantizer, bits, to_codes=to_codes, precision=precision)
     if shortcut is None:
         return plan
-    words = _words((shortcut.fields[name] for name in FIELDS[shortcut.family]), bits)
-    return plan._replace(quick=shortcut.family, tame=shortcut.tame, quick_values=words)
+    words = _words((shortcut.fields[name] for name in FIELDS[shortcut.family] if name != "table"), bits)
+    return plan._replace(quick=shortcut.family, tame=shortcut.tame, quick_values=words, quick_table=shortcut.table)
 
 
 def _words(values: Iterable[int], bits: int) -> tuple[int, ...]:
@@ -112,11 +129,11 @@ def _fixed_grid(wrap: Wrap | None, fmt: FixedPoint, bits: int) -> tuple[str, dic
     return "folded", {**grid, "kept": (1 << kept) - 1, "fold": fold, "side": side}
 
 
-def _edge(quantizer: Quantizer, bits: int, to_codes: bool) -> dict[str, Any]:
+def _edge(quantizer: Quantizer, bits: int, precision: int, to_codes: bool) -> dict[str, Any]:
     fmt, outcomes = quantizer.format, quantizer.outcomes
 
     def result(code: int) -> int:
-        return code if to_codes else float_bits(fmt.value(code), bits)
+        return code if to_codes else float_bits(fmt.value_in(code, precision), bits)
 
     limit_pos, limit_neg = outcomes.limit
     if isinstance(fmt, FixedPoint):

@@ -7,32 +7,55 @@ from typing import NamedTuple
 
 from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.kernels.even import EVEN
+from fmtemu.kernels.log_grid import is_periodic, quick_grid
+from fmtemu.kernels.log_quick import LOG_CELLS, LOG_FEW
 from fmtemu.kernels.quick import QUICK
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Rounding, Stochastic
 
 #: The fields of every short cut's kernels.
-SHORTCUTS = {"saturating": QUICK, "pivot": QUICK, "flat": QUICK, "even": EVEN}
+SHORTCUTS = {
+    "saturating": QUICK,
+    "pivot": QUICK,
+    "flat": QUICK,
+    "even": EVEN,
+    "log_cells": LOG_CELLS,
+    "log_few": LOG_FEW,
+}
 
 
 class Shortcut(NamedTuple):
-    """A kernel family of SHORTCUTS, the greatest magnitude bits of a source it takes, its fields."""
+    """A kernel family of SHORTCUTS, the greatest magnitude bits of a source it takes, its fields and table."""
 
     family: str
     tame: int
     fields: dict[str, int]
+    table: tuple[int, ...] = ()
 
 
-def find_shortcut(quantizer: Quantizer, bits: int, *, to_codes: bool) -> Shortcut | None:
-    """The short cut that is exact for sources of ``bits`` bits, or None."""
+def find_shortcut(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int = 24) -> Shortcut | None:
+    """The short cut that is exact for sources of ``bits`` bits, or None; irrational values get
+    ``precision`` significant bits."""
     if isinstance(quantizer.format, Float):
         return _float_shortcut(quantizer, quantizer.format, bits, to_codes)
     if isinstance(quantizer.format, FixedPoint):
         return _even_shortcut(quantizer, quantizer.format, bits)
+    if isinstance(quantizer.format, LNS):
+        return _log_shortcut(quantizer, quantizer.format, bits, precision)
     return None
+
+
+def _log_shortcut(quantizer: Quantizer, fmt: LNS, bits: int, precision: int) -> Shortcut | None:
+    found = quick_grid(quantizer, fmt, bits, precision) if is_periodic(fmt) else None
+    return (
+        None
+        if found is None
+        else Shortcut("log_cells" if found[1] else "log_few", layout(bits)["INFINITY"] - 1, *found)
+    )
 
 
 def _even_shortcut(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> Shortcut | None:

@@ -53,6 +53,11 @@ def maximum(a: Any, b: Any) -> Any:
     return np.maximum(a, b)
 
 
+def look_up(table: Any, index: Any) -> Any:
+    """The words of a table at nonnegative indices."""
+    return table[index]
+
+
 def to_float(x: Any) -> Any:
     """The float with the value of an integer word."""
     return np.asarray(x).astype(np.float32)

@@ -101,6 +101,8 @@ JOBS: dict[str, Job] = {
     "cast posit16": cast("posit16"),
     "cast bposit16, float64": in_float64(cast("bposit16")),
     "cast takum16, float64": in_float64(cast("takum16")),
+    "cast lns8": cast("lns8"),
+    "cast lns16": cast("lns16"),
     "cast int8": cast("int8"),
     "encode e4m3fn": encode("e4m3fn"),
     "encode posit8": encode("posit8"),

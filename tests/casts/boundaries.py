@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmtemu import Edges, Fixed, Float, Format, Int, Posit, Quantizer, Rounding, Stochastic, Takum, as_format, exact
+from fmtemu import LNS, Edges, Fixed, Float, Format, Int, Posit, Quantizer, Rounding, Stochastic, Takum, exact
 from fmtemu.edges import OPTIONS, PROFILES
+from fmtemu.formats import as_format
 from fmtemu.formats.base import Value
 from fmtemu.formats.carrier import fits, smallest_carrier
 from fmtemu.formats.catalog import ENTRIES
@@ -32,14 +33,18 @@ SOURCES = ("float32", "float64")
 DETERMINISTIC = tuple(Rounding(name) for name in DEFINITIONS)
 STOCHASTIC = tuple(Stochastic(bits, v) for bits in (1, 3, 8, 16, 17, 24, 30) for v in STOCHASTIC_VARIANTS)
 
-SMALL = tuple(entry.format for entry in ENTRIES if entry.format.bits <= 8 and entry.group != "block")
+#: Formats of the catalog that differ from others in their number of bits only.
+TWINS = ("pow2_3", "pow2_5", "log2_3", "log2_4", "logsqrt2_4")
+SMALL = tuple(
+    entry.format for entry in ENTRIES if entry.format.bits <= 8 and entry.group != "block" and entry.name not in TWINS
+)
 WIDE = tuple(
     as_format(name)
     for name in (
         *("bfloat16", "float16", "tf32", "float32", "float64"),
         *("int12", "int16", "uint16", "q8.8", "q1.15"),
         *("posit16", "posit16es1", "posit16es0", "posit32", "posit32es1", "posit32es0"),
-        *("takum16", "takum32", "bposit16"),
+        *("takum16", "takum32", "bposit16", "lns12"),
     )
 )
 ODD = (
@@ -88,6 +93,9 @@ ODD = (
     Fixed(-3, 9, signed=False),
     Fixed(30, -24),
     Fixed(1, 23),
+    LNS(6, 2, specials="zero"),
+    LNS(7, 4, specials="none"),
+    LNS(5, 0, signed=False),
     Int(4, symmetric=True),
     Int(2, symmetric=True),
     Int(1, signed=False),
@@ -118,6 +126,11 @@ def remembering(fmt: Format) -> Format:
 # -- source points -----------------------------------------------------------------------------
 
 
+def draws_in_arrays(fmt: Format) -> bool:
+    """Whether arrays are rounded stochastically to the format."""
+    return not isinstance(fmt, LNS)
+
+
 def magnitude_codes(fmt: Format) -> list[int]:
     """Magnitude codes of the finite numbers in use: all, or both ends and a spread of a wide format."""
     last = max(fmt.limits())
@@ -138,6 +151,8 @@ def magnitude_at(fmt: Format, code: int, d: Fraction) -> Fraction:
         deeper = d.denominator.bit_length() - 1  # d = j / 2**deeper: a format of so many bits more
         longer = replace(fmt, bits=fmt.bits + deeper)
         return Fraction(longer.value((code << deeper) + d.numerator))
+    if isinstance(fmt, LNS) and fmt.coordinate == "log":
+        return fmt.power((fmt.least_exponent + code + d) * fmt.log_step, 150)
     step = value_of(fmt, successor(fmt, code)) - value_of(fmt, code)
     return value_of(fmt, code) + d * step
 
@@ -157,6 +172,8 @@ def value_of(fmt: Format, code: int) -> Fraction:
         return (mantissa + (1 << fmt.mantissa_bits)) * Fraction(2) ** (field + fmt.lsb_exponent - int(fmt.has_zero))
     if isinstance(fmt, Tapered):
         return Fraction(fmt.value(code))
+    if isinstance(fmt, LNS):
+        return fmt.magnitude(code)
     return code * Fraction(2) ** fmt.lsb_exponent
 
 
@@ -170,10 +187,12 @@ def magnitudes(fmt: Format) -> tuple[Fraction, ...]:
     for code in (*codes, *beyond):
         at_zero, past_end = code == 0, code == last and isinstance(fmt, Tapered)
         found.append(value_of(fmt, code))
+        if fmt.is_carrier_rounded:
+            found.append(Fraction(fmt.value_in(fmt.join(False, min(code, last)), 24)))
         if past_end or (at_zero and isinstance(fmt, Tapered)):
             continue
         middle = magnitude_at(fmt, code, half)
-        assert fmt.locate(middle) == (code, successor(fmt, code), half)
+        assert isinstance(fmt, LNS) or fmt.locate(middle) == (code, successor(fmt, code), half)
         found.append(middle)
     for part in (8, 4, 2, Fraction(4, 3), Fraction(3, 2)):
         found.append(fmt.smallest / part)
@@ -296,7 +315,10 @@ def expected(x: Array, quantizer: Quantizer, result: np.dtype[Any], random: Arra
     for number, draw in zip(x.tolist(), draws, strict=True):
         code = exact.encode(exact_value(number), quantizer, draw)
         if code not in values:
-            values[code] = float_bits(math.nan if code is None else exact.decode(code, quantizer), result)
+            value = math.nan if code is None else exact.decode(code, quantizer)
+            if code is not None and quantizer.format.is_carrier_rounded:
+                value = quantizer.format.value_in(code, as_format(result).precision)
+            values[code] = float_bits(value, result)
         codes.append(code)
         bits.append(values[code])
     missing = np.array([code is None for code in codes])

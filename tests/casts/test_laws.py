@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from boundaries import DETERMINISTIC, ODD, SMALL, WIDE, Array, bits_of, label, result_dtype
-from hypothesis import given, settings
+from boundaries import DETERMINISTIC, ODD, SMALL, WIDE, Array, bits_of, draws_in_arrays, label, result_dtype
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import fmtemu as fe
-from fmtemu import Float, Format, Int, Quantizer, Rounding, Stochastic
+from fmtemu import LNS, Float, Format, Int, Quantizer, Rounding, Stochastic
 from fmtemu.formats.tapered import Tapered
 
 FORMATS = (*SMALL, *WIDE, *ODD)
@@ -43,6 +43,7 @@ def sources(draw: st.DrawFn, fmt: Format, **options: Any) -> Array:
 
 def cast(x: Array, fmt: Format, rounding: Rounding, seed: int = 0, **options: Any) -> Array:
     if rounding.is_stochastic:
+        assume(draws_in_arrays(fmt))
         options["seed"] = seed
     return fe.cast(x, fmt, rounding=rounding, dtype=result_dtype(fmt, x.dtype.name), **options)
 
@@ -128,7 +129,7 @@ def test_nearest_is_within_half_a_step(data: st.DataObject, fmt: Format, roundin
         assert abs(distance) * 2 <= upper - lower
 
 
-VALUE_NEAREST = tuple(f for f in FORMATS if f.bits <= 8 and not isinstance(f, Tapered))
+VALUE_NEAREST = tuple(f for f in FORMATS if f.bits <= 8 and not isinstance(f, Tapered | LNS))
 
 
 @law
@@ -175,7 +176,7 @@ def test_encode_of_decode_is_the_identity_on_codes(fmt: Format) -> None:
 @pytest.mark.parametrize("rounding", [r for r in ROUNDINGS if r.name != "jam"], ids=label)
 def test_representable_numbers_never_move(rounding: Rounding) -> None:
     options = {"seed": 5} if rounding.is_stochastic else {}
-    for fmt in FORMATS:
+    for fmt in filter(draws_in_arrays, FORMATS) if rounding.is_stochastic else FORMATS:
         with np.errstate(over="ignore"):
             values = fe.decode(np.array(canonical_codes(fmt), np.min_scalar_type((1 << fmt.bits) - 1)), fmt)
         moved = fe.cast(values, Quantizer(fmt, rounding), **options)
@@ -185,9 +186,11 @@ def test_representable_numbers_never_move(rounding: Rounding) -> None:
 @law
 @given(st.data(), formats)
 def test_jam_sets_the_last_bit(data: st.DataObject, fmt: Format) -> None:
+    """Of the magnitude code, which counts against the raw code where exponents fall."""
+    assume(not (isinstance(fmt, LNS) and fmt.exponent == "falling"))
     x = data.draw(sources(fmt))
     x = within(x, fmt)
     codes = fe.encode(x, fmt, rounding="jam", overflow="saturate")
     limit = np.isin(codes, [fmt.join(False, fmt.limits()[0]), fmt.join(True, max(fmt.limits()[1], 0))])
-    zero = (x == 0) & (fmt.family in ("float", "posit", "takum"))
+    zero = (x == 0) & (fmt.family in ("float", "posit", "takum", "lns"))
     assert ((codes % 2 == 1) | zero | limit).all()

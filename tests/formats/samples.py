@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from contextlib import suppress
+from fractions import Fraction
 
-from fmtemu.formats import Fixed, Float, Format, Int, Posit, Takum
+from fmtemu.formats import LNS, Fixed, Float, Format, Int, Posit, Takum
 from fmtemu.formats.catalog import ENTRIES
 from fmtemu.formats.minifloat import SPECIALS
 from fmtemu.formats.tapered import Tapered
@@ -58,6 +59,19 @@ ODD = (
     Fixed(0, 4),
     Fixed(1, 1),
     Fixed(32, 32),
+    LNS(2, 0),
+    LNS(6, 2, specials="zero"),
+    LNS(5, 1, specials="none"),
+    LNS(1, 0, signed=False),
+    LNS(6, 1, signed=False, exponent="rising"),
+    LNS(5, 2, exponent="falling"),
+    LNS(6, 0, step=2),
+    LNS(7, 0, step=Fraction(3, 37)),
+    LNS(4, 0, signed=False, specials="none", exponent="falling", step=Fraction(13, 37)),
+    LNS(8, 3, coordinate="linear"),
+    LNS(6, 1, signed=False, specials="none", coordinate="linear"),
+    LNS(16, 5),
+    LNS(64, 51),
     Int(1, signed=False),
     Int(2, symmetric=True),
     Int(8, symmetric=True),
@@ -81,7 +95,8 @@ ENUMERABLE = tuple(f for f in ALL if f.bits <= 10)
 FLOATS = tuple(f for f in ALL if isinstance(f, Float))
 TAPERED = tuple(f for f in ALL if isinstance(f, Tapered))
 IRRATIONAL = tuple(f for f in TAPERED if isinstance(f, Takum) and f.logarithmic)
-ROUNDED_IN_VALUE = tuple(f for f in ALL if not isinstance(f, Tapered))
+LOGARITHMIC = tuple(f for f in ALL if isinstance(f, LNS) and f.coordinate == "log")
+ROUNDED_IN_VALUE = tuple(f for f in ALL if not isinstance(f, Tapered) and f not in LOGARITHMIC)
 
 
 def sample(candidates: range) -> list[int]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from samples import ALL, ENUMERABLE, FLOATS, IRRATIONAL, TAPERED
 
-from fmtemu.formats import Fixed, Float, Format, Int, Posit, Takum
+from fmtemu.formats import LNS, Fixed, Float, Format, Int, Posit, Takum
 from fmtemu.formats.base import floor_log2
 
 
@@ -48,7 +48,7 @@ def test_special_codes(fmt: Format) -> None:
     assert all(math.copysign(1, shown[code]) < 0 for code in minus_zero)
 
 
-@pytest.mark.parametrize("fmt", ENUMERABLE, ids=repr)
+@pytest.mark.parametrize("fmt", [f for f in ENUMERABLE if not f.is_carrier_rounded], ids=repr)
 def test_values_fit_their_precision_and_lowest_bit(fmt: Format) -> None:
     values = [abs(v) for v in numbers(fmt) if v]
     assert fmt.emax == floor_log2(fmt.largest)
@@ -65,6 +65,14 @@ def test_values_fit_their_precision_and_lowest_bit(fmt: Format) -> None:
     else:
         assert fmt.precision == needed
         assert any((v / Fraction(2) ** fmt.lsb_exponent).numerator % 2 for v in values), "the lowest bit is used"
+
+
+@pytest.mark.parametrize("fmt", [f for f in ENUMERABLE if f.is_carrier_rounded], ids=repr)
+def test_irrational_values_differ_in_their_precision(fmt: Format) -> None:
+    codes = [code for code in fmt.codes() if math.isfinite(fmt.value(code))]
+    rounded = {Fraction(fmt.value_in(code, fmt.precision)) for code in codes}
+    assert len(rounded) == fmt.count
+    assert all((v / Fraction(2) ** fmt.lsb_exponent).denominator == 1 for v in rounded)
 
 
 @pytest.mark.parametrize("fmt", [f for f in FLOATS if f.bits <= 10], ids=repr)
@@ -143,6 +151,14 @@ def test_fixed_point_may_lie_far_from_its_point() -> None:
         (lambda: Int(8, signed=False, symmetric=True), "symmetric is for signed"),
         (lambda: Fixed(-8, 8), "sign counts in int_bits"),
         (lambda: Fixed(40, 40), r"2\.\.64"),
+        (lambda: LNS(8, 3, signed=False, specials="nan"), "NaN is the zero with a sign"),
+        (lambda: LNS(8, 3, specials="ieee"), "specials must be one of nan, zero, none"),
+        (lambda: LNS(8, 3, exponent="up"), "exponent must be one of signed, rising, falling"),
+        (lambda: LNS(8, 3, coordinate="value"), "coordinate must be one of log, linear"),
+        (lambda: LNS(8, 3, step=Fraction(0)), "step must be positive"),
+        (lambda: LNS(20, 0), r"within 2\*\*\+-65536"),
+        (lambda: LNS(60, 52), r"float64 must tell .* at most 2\*\*51"),
+        (lambda: LNS(32, 23, coordinate="linear"), r"float32 must tell .* at most 2\*\*22"),
         (lambda: Posit(1), r"bits must be 2\.\.64"),
         (lambda: Posit(8, 17), r"es must be 0\.\.16"),
         (lambda: Posit(8, 2, 0), r"max_regime must be 1\.\.64, got 0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from fractions import Fraction
 
 import jax.numpy as jnp
 import ml_dtypes
@@ -11,7 +12,7 @@ import pytest
 import torch
 from samples import ALL, CATALOG
 
-from fmtemu import Fixed, Float, Format, Int, Posit, Scaled, Scaling, Takum, as_format  # noqa: F401
+from fmtemu import LNS, Fixed, Float, Format, Int, Posit, Scaled, Scaling, Takum, as_format  # noqa: F401
 from fmtemu.formats.catalog import BY_NAME, ENTRIES
 
 
@@ -56,6 +57,10 @@ def test_catalog_names_are_unique_and_shown() -> None:
         ("takum<16>", Takum(16)),
         ("takumlog<16>", Takum(16, logarithmic=True)),
         ("takum<16, log>", Takum(16, logarithmic=True)),
+        ("lns<8,3>", LNS(8, 3)),
+        ("lns16", LNS(16, 10)),
+        ("lns< 4, 0, unsigned, none, falling, step = 3/37 >", LNS(4, 0, False, "none", "falling", Fraction(3, 37))),
+        ("lns<6,1,zero,rising,linear,step=2>", LNS(6, 1, True, "zero", "rising", Fraction(2), "linear")),
         ("fixed<4,4>", Fixed(4, 4)),
         ("ufixed<-2,8>", Fixed(-2, 8, signed=False)),
         ("q4.4", Fixed(4, 4)),
@@ -136,12 +141,30 @@ def test_an_unknown_option_is_named() -> None:
         as_format("float<4,3,ocp>")
 
 
+def test_an_unknown_option_of_lns_is_named() -> None:
+    with pytest.raises(ValueError, match=r"unknown option 'fn'; allowed: signed, rising, .*none, .*linear, .*step=Q/R"):
+        as_format("lns<8,3,fn>")
+
+
 @pytest.mark.parametrize(
     "spec",
-    ["e0m0", "e0m3", "e1m0", "int1", "uint0", "int65", "posit<1,0>", "posit<8,2,rs=0>", "takum<1>", "q0.1", "e20m50"],
+    [
+        "e0m0",
+        "e0m3",
+        "e1m0",
+        "int1",
+        "uint0",
+        "int65",
+        "posit<1,0>",
+        "posit<8,2,rs=0>",
+        "takum<1>",
+        "q0.1",
+        "e20m50",
+        "lns<1,0>",
+    ],
 )
 def test_impossible_formats_are_refused(spec: str) -> None:
-    with pytest.raises(ValueError, match=r"^(Float|Int|Posit|Takum|Fixed): "):
+    with pytest.raises(ValueError, match=r"^(Float|Int|Posit|Takum|Fixed|LNS): "):
         as_format(spec)
 
 

@@ -96,6 +96,11 @@ def cpfloat(case: Case) -> tuple[Array, Array]:
     return x, case.recorded[case.key].view(np.float32).astype(np.float64)
 
 
+def universal(case: Case) -> tuple[Array, Array]:
+    bits = int(case.chosen["source"])
+    return case.recorded[case.key.replace("cast", "in")].view(f"f{bits // 8}"), case.recorded[case.key]
+
+
 READERS: dict[str, Callable[[Case], tuple[Array, Array]]] = {
     "casts_gfloat": gfloat,
     "fixed_xilinx_apfixed": fixed_point,
@@ -103,6 +108,7 @@ READERS: dict[str, Callable[[Case], tuple[Array, Array]]] = {
     "fixed_apytypes": apytypes,
     "posit_softposit": softposit,
     "cpfloat": cpfloat,
+    "lns_universal": universal,
 }
 
 
@@ -192,6 +198,18 @@ def overflows(case: Case, x: Array, theirs: Array) -> Array:
     return (x > float(fmt.largest)) | (x < float(fmt.lowest))
 
 
+def next_to_middle(case: Case, x: Array, theirs: Array) -> Array:
+    """float32 next to the middle of two values in log2."""
+    with np.errstate(all="ignore"):
+        part = np.mod(np.log2(np.abs(x.astype(np.float64))) * 2 ** int(case.chosen["r"]), 1)
+    return (case.chosen["source"] == "32") & (np.abs(part - 0.5) < 2.0**-11)
+
+
+def two_units_off(case: Case, x: Array, theirs: Array) -> Array:
+    ours = fe.decode(x.astype(np.uint16), case.quantizer, dtype="float64")
+    return np.abs(ours - theirs) <= 2 * np.spacing(np.abs(theirs))
+
+
 KNOWN: dict[str, Callable[[Case, Array, Array], Array]] = {
     "inward": overflows,
     "no code": overflows,
@@ -200,6 +218,8 @@ KNOWN: dict[str, Callable[[Case, Array, Array], Array]] = {
     "magnitude": lambda case, x, theirs: x < 0,
     "NaR": lambda case, x, theirs: x == case.quantizer.format.nan_code,
     "NaN": lambda case, x, theirs: np.isnan(x),
+    "float32 log": next_to_middle,
+    "product": two_units_off,
     "zero": lambda case, x, theirs: theirs == 0,
 }
 
