@@ -107,14 +107,17 @@ class PackedArray:
         count = shape[-1] if shape else 1
         return unpack(self.packed, self.format.bits, count, layout=self.layout).reshape(shape)
 
-    def decode(self, dtype: Any = None) -> Any:
-        """The values: of ``dtype``, by default float32, or float64 where that does not hold the format."""
-        codes = self.codes()
+    def decode(self, dtype: Any = None, *, out: Any = None) -> Any:
+        """The values: of ``dtype``, by default float32, or float64 where that does not hold the format; ``out``
+        is a C-contiguous array of it to write to."""
         if not isinstance(self.format, Scaled):
-            return decode(codes, self.format, dtype=dtype)
+            backend = load_backend("fmtemu.backends.numba.packing")
+            if backend.gives_pairs(self, dtype):
+                return backend.decode_pairs(self.packed, self.format, out)
+            return decode(self.codes(), self.format, dtype=dtype, out=out)
         quantizer = Quantizer(self.format)
-        encoded = Encoded(codes, self.scales, self.zero_points, self.outer_scales, quantizer, self.shape)
-        return decode(encoded, dtype=dtype)
+        encoded = Encoded(self.codes(), self.scales, self.zero_points, self.outer_scales, quantizer, self.shape)
+        return decode(encoded, dtype=dtype, out=out)
 
     @property
     def nbytes(self) -> int:

@@ -34,12 +34,15 @@ def same(a: fe.PackedArray, b: fe.PackedArray) -> bool:
 def test_decode_is_cast(fmt: str, layout: str) -> None:
     for shape in ((), (7,), (3, 5), (2, 3, 8), (0,), (4, 0)):
         x = some_values(shape)
-        packed = fe.PackedArray.encode(x, fmt, layout=layout, rounding="toward_zero")
+        packed = fe.PackedArray.encode(x, fmt, layout=layout)
         assert packed.shape == shape
-        assert np.array_equal(packed.codes(), fe.encode(x, fmt, rounding="toward_zero"))
+        assert np.array_equal(packed.codes(), fe.encode(x, fmt))
         values = packed.decode()
         assert values.dtype == np.float32
-        assert np.array_equal(values, fe.cast(x, fmt, rounding="toward_zero"))
+        assert np.array_equal(values, fe.cast(x, fmt))
+        out = np.empty(shape, np.float32)
+        assert packed.decode(out=out) is out
+        assert np.array_equal(out, values)
 
 
 @pytest.mark.parametrize("fmt", ["e2m1fn", "int4 | nan=zero"])
@@ -55,7 +58,9 @@ def test_codes_of_four_bits_in_one_pass(fmt: str, dtype: str, monkeypatch: pytes
     monkeypatch.setattr(run, "THREADED", 100)
     monkeypatch.setattr(run.config, "NUMBA_NUM_THREADS", 3)
     for values in (x, x[:, ::-1], x[:, :2]):
-        assert np.array_equal(fe.PackedArray.encode(values, fmt).packed, fe.pack(fe.encode(values, fmt), 4))
+        packed = fe.PackedArray.encode(values, fmt)
+        assert np.array_equal(packed.packed, fe.pack(fe.encode(values, fmt), 4))
+        assert np.array_equal(packed.decode(np.float32), fe.decode(fe.encode(values, fmt), fmt))
     x[0, 0] = np.nan
     with pytest.raises(ValueError, match="encode: x has NaN, which e2m1fn cannot encode"):
         fe.PackedArray.encode(x, "e2m1fn")
@@ -250,6 +255,7 @@ BYTES = np.zeros((3, 2), np.uint8)
         (lambda: fe.PackedArray.encode(some_values((3,)), "float32"), ValueError, "codes of 32 bits; at most 16"),
         (lambda: fe.PackedArray.encode(some_values((3,)), "e2m1fn", layout="q4_0"), ValueError, "blocks of 32 codes"),
         (lambda: fe.PackedArray.encode(some_values((3,)), "int8", scale=0.1), ValueError, "keeps no scale; PerTensor"),
+        (lambda: fe.PackedArray("e2m1fn", (3, 4), BYTES).decode(out=BYTES), TypeError, "out must have dtype float32"),
         (lambda: fe.PackedArray.encode([1.0], "e2m1fn"), TypeError, "x must be a NumPy array"),
     ],
 )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numba import config
 
-from fmtemu.backends.numba.arrays import _check_nan, _check_out, _flat, _overlaps, _widen
+from fmtemu.backends.numba.arrays import _check_nan, _check_out, _flat, _overlaps, _table, _widen
+from fmtemu.backends.numba.compile import compiled_lookup
 from fmtemu.backends.numba.layouts import ORDERS, gather, order_bytes, scatter
 from fmtemu.backends.numba.packing_loops import compiled
-from fmtemu.backends.numba.routes import pair_route
+from fmtemu.backends.numba.routes import FLOAT32, decode_dtype, pair_route
 from fmtemu.backends.numba.run import _pool, run_parts
+from fmtemu.formats import Format
 from fmtemu.quantizer import Quantizer
 
 #: Codes from which a second thread pays for its start.
@@ -64,6 +67,13 @@ def unpack(packed: Any, bits: int, count: int, layout: str, out: Any) -> Any:
     return codes
 
 
+def gives_pairs(array: Any, dtype: Any) -> bool:
+    """Whether ``decode_pairs`` makes the values of a PackedArray without scales."""
+    if type(array.packed) is not np.ndarray or not array.shape or array.shape[-1] % 2 or array.layout != "little":
+        return False
+    return array.format.bits == 4 and dtype in (None, np.float32) and decode_dtype(array.format, None) == FLOAT32
+
+
 def takes_pairs(x: Any, quantizer: Quantizer, layout: str) -> bool:
     """Whether ``encode_pairs`` takes these values: deterministic codes of four bits, whole bytes in a row."""
     if type(x) is not np.ndarray or x.dtype.kind != "f" or x.ndim == 0 or x.shape[-1] % 2:
@@ -85,6 +95,21 @@ def encode_pairs(x: Any, quantizer: Quantizer) -> Any:
     if run_parts(part, source.size, 2):
         _check_nan(quantizer)
     return packed
+
+
+def decode_pairs(packed: Any, fmt: Format, out: Any) -> Any:
+    """decode(unpack(packed)) in one pass, to float32: a byte looks two values up at once."""
+    values = _target(out, (*packed.shape[:-1], 2 * packed.shape[-1]), FLOAT32)
+    packed = packed.copy() if out is not None and _overlaps(packed, out) else packed
+    compiled_lookup()(_flat(packed), values.reshape(-1).view(np.uint64), _pair_table(fmt))
+    return values
+
+
+@lru_cache(maxsize=64)
+def _pair_table(fmt: Format) -> Any:
+    """For each byte the two float32 numbers of its codes, as one word of 64 bits."""
+    values, byte = _table(fmt, FLOAT32), np.arange(256)
+    return np.stack([values[byte & 15], values[byte >> 4]], axis=-1).reshape(-1).view(np.uint64)
 
 
 def code_dtype(bits: int) -> np.dtype[Any]:

@@ -61,6 +61,14 @@ def packed_array(fmt: str) -> Job:
     return lambda x: lambda: fe.PackedArray.encode(x, fmt)
 
 
+def packed_values(fmt: str) -> Job:
+    def job(x: Any) -> Callable[[], Any]:
+        packed, y = fe.PackedArray.encode(x, fmt), np.empty_like(x)
+        return lambda: packed.decode(out=y)
+
+    return job
+
+
 def unpack_and_decode(fmt: str, bits: int) -> Job:
     def job(x: Any) -> Callable[[], Any]:
         codes = fe.encode(x, fmt)
@@ -83,6 +91,7 @@ for fmt, bits in (("e2m1fn", 4), ("e2m3fn", 6), ("float<5,6>", 12)):
     JOBS[f"encode {fmt} and pack"] = encode_and_pack(fmt, bits)
     JOBS[f"unpack and decode {fmt}"] = unpack_and_decode(fmt, bits)
 JOBS["PackedArray.encode e2m1fn, one pass"] = packed_array("e2m1fn")
+JOBS["PackedArray.decode e2m1fn, one pass"] = packed_values("e2m1fn")
 JOBS["PackedArray.encode int4, one pass"] = packed_array("int4")
 JOBS["PackedArray.encode mxfp4"] = packed_array("mxfp4")
 JOBS["peer: NumPy expression, pack 4 bits"] = numpy_pack
