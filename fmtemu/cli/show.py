@@ -89,7 +89,7 @@ def _layout(fmt: Format) -> str:
 
 
 def _precision_note(fmt: Format) -> str:
-    if fmt.is_carrier_rounded:
+    if fmt.is_carrier_rounded or (isinstance(fmt, Takum) and fmt.logarithmic):
         return ", to which irrational values are rounded"
     if isinstance(fmt, Tapered):
         return " at most, near 1"

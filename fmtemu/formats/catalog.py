@@ -19,7 +19,8 @@ _ML_DTYPES = "ml_dtypes, after IEEE 754 conventions"
 _FNUZ = "Noune et al., 8-bit Numerical Formats for Deep Neural Networks, 2022"
 _POSIT = "Standard for Posit Arithmetic, 2022"
 _BOUNDED = "Jonnalagadda, Thotli and Gustafson, Closing the Gap Between Float and Posit Hardware Efficiency, 2026"
-_TAKUM = "Hunhold, Design and Implementation of a Takum Arithmetic Hardware Codec in VHDL, 2024"
+_LINEAR_TAKUM = "Hunhold, Design and Implementation of a Takum Arithmetic Hardware Codec in VHDL, 2024"
+_TAKUM = "Hunhold, Beating Posits at Their Own Game: Takum Arithmetic, 2024"
 _POSIT_OLD = "Gustafson and Yonemoto, Beating Floating Point at its Own Game, 2017"
 
 _FLOATS = (
@@ -132,7 +133,10 @@ _LNS = (
 _BOUNDED_POSITS = tuple(
     Entry(f"bposit{bits}", Posit(bits, 5, 6), "posit", _BOUNDED, (f"b-posit{bits}",)) for bits in (16, 32, 64)
 )
-_TAKUMS = tuple(Entry(f"takum{bits}", Takum(bits), "takum", _TAKUM, (f"lineartakum{bits}",)) for bits in (8, 16, 32))
+_TAKUMS = (
+    *(Entry(f"takum{n}", Takum(n), "takum", _LINEAR_TAKUM, (f"lineartakum{n}",)) for n in (8, 16, 32)),
+    *(Entry(f"takumlog{n}", Takum(n, logarithmic=True), "takum", _TAKUM, (f"takum_log{n}",)) for n in (8, 16, 32)),
+)
 
 ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + _BOUNDED_POSITS + _TAKUMS + _LNS + BLOCKS
 

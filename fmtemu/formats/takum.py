@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from fmtemu.formats.base import floor_log2
-from fmtemu.formats.logarithms import exp_floor, ln_bounds
+from fmtemu.formats.natural import exp_floor, ln_bounds
 from fmtemu.formats.tapered import Tapered
 
 #: Bits of a position that decide every rounding: those of the longest random integer, and one for halves.

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from fractions import Fraction
 
-from fmtemu.formats.logarithms import exp_floors
+from fmtemu.formats.natural import exp_floors
 from fmtemu.formats.takum import Takum
 
 

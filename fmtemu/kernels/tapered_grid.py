@@ -8,7 +8,7 @@ from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
 from fmtemu.formats.tapered import Tapered
-from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
+from fmtemu.kernels.bits import float_bits, layout
 
 #: The widest exponent for which a posit's exponent and fraction string fits the word.
 _WIDEST_ES = {32: 5, 64: 8}
@@ -29,7 +29,7 @@ def posit_grid(fmt: Posit, bits: int) -> dict[str, int]:
     return {
         "tail": tail,
         "drop": tail + 2 - (fmt.bits - 1),
-        "zeroth": (EXPONENT_BIAS[bits] + 1) >> fmt.es,
+        "origin": float_bits(1.0, bits),
         "bound": fmt.longest_run - 2,
         **_ends(fmt, bits),
     }

@@ -1,4 +1,4 @@
-"""Logarithms and exponentials with certain bounds, from the decimal module, which rounds both correctly."""
+"""Natural logarithms and exponentials with certain bounds; the decimal module rounds both correctly."""
 
 from __future__ import annotations
 
