@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from fmtemu import exact
 from fmtemu.backends.numba import arrays
 from fmtemu.backends.numba.routes import as_dtype, check_carrier, code_dtype, number_format
 from fmtemu.formats import Format, Int, as_format
 from fmtemu.formats.carrier import fits
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.lns import LNS
 from fmtemu.quantizer import AFFINE_EDGES, Quantizer
 from fmtemu.rounding import Stochastic
 
@@ -44,11 +46,13 @@ def cast(
     reach = (max(fmt.largest, -fmt.lowest) + abs(zero_point).max(initial=0)) * Fraction(scale.max(initial=0))
     if reach > as_format(result).largest:
         raise ValueError(f"cast: scale times the largest {fmt} is {float(reach):g}, more than {result} holds")
-    quotient = _quotient("cast", x, scale)
+    quotient = _quotient("cast", x, scale, quantizer)
     if zero_point.any():
         values = _integers(quotient, quantizer, zero_point, seed, stream, offset) - zero_point
     else:
-        values = arrays.cast(quotient, _on_grid(quantizer), seed, stream, offset, None, None)
+        carrier = result if fmt.is_carrier_rounded else None
+        values = arrays.cast(quotient, _on_grid(quantizer), seed, stream, offset, carrier, None)
+        values = values.astype(np.float64, copy=False)
     return arrays.cast(values * scale, Quantizer(result), None, (), 0, result, out)  # exact: at most 48 bits
 
 
@@ -57,7 +61,7 @@ def encode(
 ) -> Any:
     """The raw codes of Q(x / scale), or of Q(x / scale) + zero_point; see fmtemu.encode."""
     x, scale, zero_point = _arguments("encode", x, quantizer, scale, zero_point)
-    quotient = _quotient("encode", x, scale)
+    quotient = _quotient("encode", x, scale, quantizer)
     if not zero_point.any():
         return arrays.encode(quotient, _on_grid(quantizer), seed, stream, offset, out)
     return as_codes(_integers(quotient, quantizer, zero_point, seed, stream, offset), quantizer, out)
@@ -128,11 +132,31 @@ def _arguments(verb: str, x: Any, quantizer: Quantizer, scale: Any, zero_point: 
     return x, _check_scale(verb, scale), _check_zero_point(verb, zero_point, quantizer)
 
 
-def _quotient(verb: str, x: Any, scale: Any) -> Any:
+def _quotient(verb: str, x: Any, scale: Any, quantizer: Quantizer) -> Any:
+    """Float64 that round as x / scale does."""
     try:
-        return x.astype(np.float64) / np.broadcast_to(scale, x.shape)
+        scale = np.broadcast_to(scale, x.shape)
+        quotient = x.astype(np.float64) / scale
     except ValueError as error:
         raise ValueError(f"{verb}: scale of shape {scale.shape} does not broadcast to x's shape {x.shape}") from error
+    return _decided(x, scale, quotient, _on_grid(quantizer)) if isinstance(quantizer.format, LNS) else quotient
+
+
+def _decided(x: Any, scale: Any, quotient: Any, quantizer: Quantizer) -> Any:
+    """The quotients, or what they become where they are next to a boundary.
+
+    Boundaries in the logarithm are irrational, and no number of bits holds them: where the float64 to
+    both sides of a quotient become different codes, the exact quotient decides.
+    """
+    near = np.where(np.isfinite(quotient), quotient, 0.0)
+    sides = (np.nextafter(near, end) for end in (-np.inf, np.inf))
+    below, above = (arrays.encode(np.asarray(side), quantizer, None, (), 0, None) for side in sides)
+    quotient = np.asarray(quotient)
+    for place in zip(*np.nonzero((below != above) & (near != 0)), strict=True):
+        true = Fraction(float(x[place])) / Fraction(float(scale[place]))
+        if true != Fraction(float(quotient[place])):
+            quotient[place] = exact.cast(true, quantizer)
+    return quotient
 
 
 def _check_scale(verb: str, scale: Any) -> Any:
