@@ -177,6 +177,12 @@ def test_unit_must_be_a_mac():
         cost("int8")
 
 
+@pytest.mark.parametrize("fmt", ["bposit16", "takum8"])
+def test_formats_without_a_published_cost_are_refused(fmt):
+    with pytest.raises(TypeError, match=r"cost covers .* posit formats \(of unbounded regime\), got"):
+        cost(Mac(fmt, "int8"))
+
+
 @pytest.mark.parametrize(("length", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)])
 def test_length_is_checked(length, error):
     with pytest.raises(error, match="length"):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from fmtemu.formats.natural import exp_floors
 from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
 from fmtemu.formats.tapered import Tapered
-from fmtemu.kernels.takum_powers import logarithmic_magnitudes
 
 #: Bits of the formats of which all values are computed.
 _TABLE_BITS = 16
@@ -64,11 +67,19 @@ def _takum(body: Any, fmt: Takum) -> Any:
 def _logarithmic_takum(body: Any, fmt: Takum) -> Any:
     """No float function rounds its result correctly: by a table, or each different code by itself."""
     if fmt.bits <= _TABLE_BITS:
-        return np.array([0.0, *logarithmic_magnitudes(fmt)[0], 0.0])[body.astype(np.int64)]
+        return np.array([0.0, *_powers(fmt), 0.0])[body.astype(np.int64)]
     different, where = np.unique(body, return_inverse=True)
     limit = fmt.limits()[0]
     values = [float(fmt.magnitude(code)) if 0 < code <= limit else 0.0 for code in different.tolist()]
     return np.array(values)[where.reshape(body.shape)]
+
+
+def _powers(fmt: Takum) -> Iterator[float]:
+    """The values of a logarithmic takum from code 1 on, each a known factor from the one before."""
+    codes = range(1, fmt.limits()[0] + 1)
+    unit = Fraction(1, 2 << max(fmt.bits - 5, 0))
+    for significand, exponent in exp_floors(map(fmt.steps, codes), unit, fmt.precision + 1):
+        yield math.ldexp((significand + 1) >> 1, exponent + 1)  # never a tie
 
 
 def _leading_zeros(words: Any) -> Any:

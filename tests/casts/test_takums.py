@@ -74,6 +74,18 @@ def test_every_code_reads_as_recorded(bits: int, oracle: Any) -> None:
         assert (error <= (2.0**-45 * np.abs(ours[number]) if fmt.logarithmic else 0)).all()
 
 
+@pytest.mark.parametrize("bits", [2, 3, 5, 9, 12, 13, pytest.param(16, marks=pytest.mark.slow)])
+def test_tables_of_logarithmic_takums_are_exact(bits: int) -> None:
+    """They are made by products of powers; each of 17 bits is made by itself."""
+    fmt = Takum(bits, logarithmic=True)
+    codes = np.arange(1 << bits, dtype=np.min_scalar_type((1 << bits) - 1))
+    for code, value in zip(codes.tolist(), fe.decode(codes, fmt, dtype=np.float64).tolist(), strict=True):
+        assert value == fmt.value(code) or code == fmt.nan_code
+    longer = Takum(17, logarithmic=True)
+    appended = codes[:: max(codes.size // 99, 1)].astype(np.uint32) << (17 - bits)
+    assert np.array_equal(fe.decode(appended, longer), fe.decode(appended >> (17 - bits), fmt), equal_nan=True)
+
+
 def test_recorded_takum32_are_values(oracle: Any) -> None:
     theirs = oracle("takum_libtakum")["takum32_dec"]
     assert np.array_equal(fe.cast(theirs, "takum32")[np.isfinite(theirs)], theirs[np.isfinite(theirs)])
