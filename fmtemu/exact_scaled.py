@@ -12,7 +12,7 @@ from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.base import Value
 from fmtemu.quantizer import Quantizer
 
-_FLOAT32 = Quantizer("float32")
+_FLOAT32, _SATURATING = Quantizer("float32"), Quantizer("float32", edges="saturate")
 
 
 class Tile(NamedTuple):
@@ -26,7 +26,7 @@ class Tile(NamedTuple):
 
 def outer_scale(values: Sequence[Value], fmt: Scaled) -> Fraction:
     """t of the outer tile that holds ``values``: float32, at least its smallest positive number."""
-    t = Fraction(exact.cast(fmt.outer_scale(_greatest(values)), Quantizer("float32", edges="saturate")))
+    t = Fraction(exact.cast(fmt.outer_scale(_greatest(values)), _SATURATING))
     return t or as_format("float32").smallest
 
 
@@ -73,6 +73,17 @@ def find_scale(values: Sequence[Value], fmt: Scaled, t: Fraction) -> Fraction:
     return min(max(Fraction(scale), lowest), highest)
 
 
+def divide(x: Value, fmt: Scaled, scale: Fraction, t: Fraction) -> Value:
+    """What an element is rounded from: x / (scale * t), or as ``apply`` says."""
+    if not _is_finite(x) or x == 0:
+        return x
+    if fmt.scaling.apply == "reciprocal":
+        factor = Fraction(_float32(scale * t))
+        reciprocal = exact.cast(1 / factor, _SATURATING) if factor else _SATURATING.format.largest
+        return _float32(Fraction(x) * Fraction(reciprocal))
+    return Fraction(x) / (scale * t)
+
+
 def _zero_point(values: Sequence[Value], fmt: Scaled, scale: Fraction) -> int:
     """The integer that stands for 0: lowest - RN(min / s), within the element's range."""
     lowest, largest = int(fmt.element.lowest), int(fmt.element.largest)
@@ -84,13 +95,7 @@ def _encode_element(
 ) -> int | None:
     fmt, element = quantizer.format, quantizer.element
     assert isinstance(fmt, Scaled)
-    if not _is_finite(x) or x == 0:
-        quotient = x
-    elif fmt.scaling.apply == "reciprocal":
-        reciprocal = _float32(1 / Fraction(_float32(scale * t)))
-        quotient = _float32(Fraction(x) * Fraction(reciprocal))
-    else:
-        quotient = Fraction(x) / (scale * t)
+    quotient = divide(x, fmt, scale, t)
     if not fmt.scaling.affine:
         return exact.encode(quotient, element, random)
     if x != x:

@@ -156,7 +156,7 @@ def _quotient(x: Any, fmt: Scaled, scales: Scales, shape: tuple[int, ...], rows:
     factor = scale if scales.outer is None else scale * scales.spread(scales.outer, shape, rows)
     if fmt.scaling.apply == "reciprocal":
         with np.errstate(all="ignore"):
-            reciprocal = np.float32(1) / factor.astype(np.float32)
+            reciprocal = np.minimum(np.float32(1) / factor.astype(np.float32), np.finfo(np.float32).max)
             return (x * reciprocal).astype(np.float64)
     quotient = x.astype(np.float64) / factor
     lost = (quotient == 0) & (x != 0)

@@ -29,7 +29,7 @@ _FLOAT32 = Float(8, 23)
 CHOICES = {
     "apply": {
         "divide": "each element is rounded once, from the exact x / (s * t)",
-        "reciprocal": "as hardware that multiplies: RN32(x * RN32(1 / RN32(s * t)))",
+        "reciprocal": "as hardware that multiplies: RN32(x * RN32(1 / RN32(s * t))), the factor finite",
     },
     "partial": {
         "short": "the last tile of an axis may be short",

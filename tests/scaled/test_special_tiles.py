@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scaled_samples import FORMATS, SHAPE, assert_same, encodable, normal, scaled
+from tiles import cast_exactly
 
 import fmtemu as fe
 
@@ -135,6 +136,14 @@ def test_short_tiles_refused() -> None:
         fe.cast(normal(7), spec)
     with pytest.raises(ValueError, match="partial='error'"):
         fe.encode(normal(7), spec)
+
+
+@pytest.mark.parametrize("factor", [2.0**-149, 2.0**-147, 2.0**-130, 2.0**123])
+def test_reciprocals_at_the_ends_of_float32(factor: float) -> None:
+    """1 / (s * t) is at most the largest float32, also where s * t rounds to zero: zeros stay zero."""
+    x = (np.arange(-16, 16).reshape(2, 16) * np.float32(factor)).astype(np.float32)
+    quantizer = fe.as_quantizer("block<e2m1fn,16,e4m3fn,outer=tensor,apply=reciprocal>")
+    assert_same(fe.cast(x, quantizer), cast_exactly(x, quantizer))
 
 
 def test_subnormal_scales() -> None:
