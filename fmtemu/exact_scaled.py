@@ -38,7 +38,7 @@ def encode(
     assert isinstance(fmt, Scaled)
     if quantizer.via is not None:
         values = [exact.cast(x, Quantizer(quantizer.via)) for x in values]
-    if fmt.scaling.nonfinite == "nan" and not all(map(_is_finite, values)):
+    if fmt.scaling.nonfinite == "nan" and not all(map(is_finite, values)):
         return Tile(math.nan, 0, [0] * len(values))
     scale = find_scale(values, fmt, t)
     zero_point = _zero_point(values, fmt, scale) if fmt.scaling.affine else 0
@@ -75,7 +75,7 @@ def find_scale(values: Sequence[Value], fmt: Scaled, t: Fraction) -> Fraction:
 
 def divide(x: Value, fmt: Scaled, scale: Fraction, t: Fraction) -> Value:
     """What an element is rounded from: x / (scale * t), or as ``apply`` says."""
-    if not _is_finite(x) or x == 0:
+    if not is_finite(x) or x == 0:
         return x
     if fmt.scaling.apply == "reciprocal":
         factor = Fraction(_float32(scale * t))
@@ -113,7 +113,7 @@ def _decode_element(code: int | None, tile: Tile, fmt: Scaled, t: Fraction, carr
     if code is None or tile.scale != tile.scale:
         return math.nan
     element = fmt.element.value(code)
-    if not _is_finite(element):
+    if not is_finite(element):
         return element
     if fmt.scaling.affine:
         return exact.cast((Fraction(element) - tile.zero_point) * Fraction(tile.scale), carrier)
@@ -124,20 +124,21 @@ def _decode_element(code: int | None, tile: Tile, fmt: Scaled, t: Fraction, carr
 
 def _times(x: Value, factor: Fraction, carrier: Quantizer) -> Value:
     """RN(x * factor), where a product that rounds to zero keeps its sign."""
-    return exact.cast(Fraction(x) * factor, carrier) if _is_finite(x) and x != 0 else x
+    return exact.cast(Fraction(x) * factor, carrier) if is_finite(x) and x != 0 else x
 
 
 def _float32(x: Fraction) -> Value:
     return exact.cast(x, _FLOAT32)
 
 
-def _is_finite(x: Value) -> bool:
+def is_finite(x: Value) -> bool:
+    """Whether x is a number, of whatever size."""
     return isinstance(x, Fraction) or math.isfinite(x)
 
 
 def _range(values: Sequence[Value]) -> tuple[Fraction, Fraction]:
     """The least and the greatest of the finite values and zero."""
-    finite = [Fraction(x) for x in values if _is_finite(x)]
+    finite = [Fraction(x) for x in values if is_finite(x)]
     return min([*finite, Fraction(0)]), max([*finite, Fraction(0)])
 
 

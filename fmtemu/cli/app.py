@@ -14,13 +14,15 @@ from rich.console import Console
 from fmtemu.cli.cast import cast as cast_and_print
 from fmtemu.cli.cast_tensor import Job
 from fmtemu.cli.explain import explain as print_explanation
+from fmtemu.cli.explain_scaled import explain_scaled, parse_block
 from fmtemu.cli.listing import list_formats
 from fmtemu.cli.number import parse_number
 from fmtemu.cli.show import show as print_facts
+from fmtemu.cli.show_scaled import show_scaled
 from fmtemu.cli.table import table as print_table
 from fmtemu.explore.command import explore
 from fmtemu.files.elements import float_element
-from fmtemu.formats import as_format
+from fmtemu.formats import Scaled, as_format
 from fmtemu.packing import LAYOUTS
 from fmtemu.quantizer import as_quantizer
 
@@ -78,7 +80,10 @@ def show(format: FormatName) -> None:
     """Show what a format is: its layout, range, precision, special codes, and where its values lie."""
     with _user_input():
         fmt = as_format(format)
-    print_facts(fmt, _console())
+    if isinstance(fmt, Scaled):
+        show_scaled(fmt, _console())
+    else:
+        print_facts(fmt, _console())
 
 
 @app.command()
@@ -117,16 +122,27 @@ def explain(
     rounding: RoundingName = None,
     overflow: OverflowName = None,
     edges: EdgesName = None,
+    block: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS", help="The others of its tile, for a format with scales: 3,0.5,-12.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Explain what a number becomes in a format, step by step, and why.
 
-    The number is taken exactly as written, not rounded to a float first. Example:
+    The number is taken exactly as written, not rounded to a float first. Examples:
     fmtemu explain 957 --format e4m3fn
+    fmtemu explain 3 --format mxfp4 --block 957,0.5,-12
     """  # fmt: skip
     with _user_input():
         x = parse_number(number)
         quantizer = as_quantizer(format, rounding=rounding, overflow=overflow, edges=edges)
-    print_explanation(number, x, quantizer, _console())
+        others = parse_block(block, x, quantizer)
+    if isinstance(quantizer.format, Scaled):
+        explain_scaled(number, x, others, quantizer, _console())
+    else:
+        print_explanation(number, x, quantizer, _console())
 
 
 _FILE_HELP = "A file that ends with .npy, .npz or .safetensors."

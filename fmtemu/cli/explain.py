@@ -29,17 +29,18 @@ def explain(typed: str, x: Value, quantizer: Quantizer, console: Console) -> Non
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="dim", no_wrap=True)
     lines.add_column()
-    for name, text in _rows(x, quantizer):
+    for name, text in rows(x, quantizer):
         lines.add_row(name, text)
     console.print(lines)
 
 
-def _rows(number: Value, quantizer: Quantizer) -> Iterator[Row]:
-    yield "number", _number(number)
+def rows(number: Value, quantizer: Quantizer) -> Iterator[Row]:
+    """What there is to say about a number and a quantizer without scales, by name."""
+    yield "number", describe(number)
     x = number
     if quantizer.via is not None and number == number:
         x = oracle.cast(number, Quantizer(quantizer.via))
-        yield "via", f"rounded to {quantizer.via} first: {_number(x)}"
+        yield "via", f"rounded to {quantizer.via} first: {describe(x)}"
     neighbours = find_neighbours(x, quantizer)
     if neighbours is not None:
         yield from _neighbour_rows(neighbours, quantizer)
@@ -51,7 +52,8 @@ def _rows(number: Value, quantizer: Quantizer) -> Iterator[Row]:
     yield from _outcome_rows(number, x, neighbours, quantizer, random=0)
 
 
-def _number(x: Value) -> str:
+def describe(x: Value) -> str:
+    """x exactly, and in decimal where that says more."""
     near, true = decimal(x), exact(x)
     return (
         near
@@ -153,15 +155,16 @@ def _outcome_rows(
 def _error(error: Fraction, x: Fraction, neighbours: Neighbours | None) -> str:
     if error == 0:
         return "0: exact"
-    parts = [_signed(error)]
+    parts = [signed(error)]
     if neighbours is not None and neighbours.ulp:
-        parts.append(f"{_signed(error / neighbours.ulp)} ulp")
+        parts.append(f"{signed(error / neighbours.ulp)} ulp")
     if x:
-        parts.append(f"{_signed(100 * error / abs(x), 3)} % of the number")
+        parts.append(f"{signed(100 * error / abs(x), 3)} % of the number")
     return ", ".join(parts)
 
 
-def _signed(x: Fraction, digits: int = 6) -> str:
+def signed(x: Fraction, digits: int = 6) -> str:
+    """x in decimal, with its sign."""
     text = decimal(abs(x), digits)
     sign = "+" if x > 0 else "-" if x < 0 else ""
     return f"≈ {sign}{text[2:]}" if text.startswith("≈") else f"{sign}{text}"

@@ -22,7 +22,8 @@ def list_formats(group: str | None, console: Console) -> None:
         raise ValueError(f"unknown group {group!r}: {hint}groups: {', '.join(groups)}")
     for name in groups if group is None else [group]:
         _print_group(name, [entry for entry in ENTRIES if entry.group == name], console)
-    console.print("A format can also be spelt out: posit<6,1>, float<3,2,none>, fixed<4,4>, int5, q4.4, e3m2none.")
+    spelt = "posit<6,1>, float<3,2,none>, fixed<4,4>, int5, q4.4, e3m2none, block<int4,32,float16>"
+    console.print(f"A format can also be spelt out: {spelt}.")
 
 
 def _print_group(name: str, entries: list[Entry], console: Console) -> None:

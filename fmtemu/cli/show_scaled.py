@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from rich.console import Console
 from rich.markup import escape
@@ -45,10 +44,10 @@ def _facts(fmt: Scaled) -> Iterator[tuple[str, str]]:
     if scaling.affine:
         yield "zero point z", f"the integer nearest to lowest - min / s, {fmt.bits} bits; s spans max - min"
     if fmt.outer is not None:
-        yield "outer scale t", f"float32, for each {tile_in_words(fmt.outer)}: {outer_formula(fmt)}"
+        yield "outer scale t", f"float32, one for {tile_in_words(fmt.outer)}: {outer_formula(fmt)}"
     yield "apply", f"{scaling.apply}: {CHOICES['apply'][scaling.apply]}"
     yield "not finite", f"{scaling.nonfinite}: {CHOICES['nonfinite'][scaling.nonfinite]}"
-    yield "bits per value", _bits(fmt.bits_per_value, scaling)
+    yield "bits per value", _bits(fmt)
 
 
 def value_formula(fmt: Scaled) -> str:
@@ -76,6 +75,6 @@ def _axis(axis: int) -> str:
     return "the last axis" if axis == -1 else f"axis {axis}"
 
 
-def _bits(bits: Fraction, scaling: Scaling) -> str:
-    shared = not (scaling.rest is None or None in [size for _, size in scaling.tile])
-    return f"{decimal(bits)}, its share of the scale included" if shared else f"{decimal(bits)}, and a scale per tile"
+def _bits(fmt: Scaled) -> str:
+    share = "a scale per tile besides" if fmt.scaling.size is None else "its share of the scale included"
+    return f"{decimal(fmt.bits_per_value)}, {share}"

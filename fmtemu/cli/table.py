@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fmtemu.cli.text import FIELD_STYLES, decimal, exact, fields, hexadecimal, markup
-from fmtemu.formats import Float, Format, Posit, Takum
+from fmtemu.formats import Float, Format, Posit, Scaled, Takum
 from fmtemu.formats.base import Value
 from fmtemu.formats.tapered import Tapered
 
@@ -26,6 +26,9 @@ def table(fmt: Format, console: Console, plain: bool) -> None:
             f"{fmt} has 2^{fmt.bits} codes; table lists formats of at most {LARGEST_BITS} bits "
             f"(`fmtemu show {fmt}` gives the facts)"
         )
+    if isinstance(fmt, Scaled):
+        console.print(f"{fmt}: its elements, in units of their scale")
+        fmt = fmt.element
     if plain or fmt.bits > _DRAWN_BITS:
         _print_plain(fmt, console)
     else:

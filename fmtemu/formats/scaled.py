@@ -22,7 +22,7 @@ SCALE_RULES = {
     "even": "as floor, a / t first rounded to the element's precision, ties to even",
 }
 #: Rules whose scales are powers of two.
-_POWER_RULES = ("floor", "ceil", "even")
+POWER_RULES = ("floor", "ceil", "even")
 _FLOAT32 = Float(8, 23)
 
 #: Choice -> meaning, for the fields of Scaling that choose.
@@ -75,7 +75,7 @@ class Scaling:
             object.__setattr__(self, "rule", "floor" if self.has_power_scales else "nearest")
         if self.rule not in SCALE_RULES:
             raise ValueError(f"Scaling: rule must be one of {', '.join(SCALE_RULES)}; got {self.rule!r}")
-        if self.rule in _POWER_RULES and not self.has_power_scales:
+        if self.rule in POWER_RULES and not self.has_power_scales:
             raise ValueError(
                 f"Scaling: rule={self.rule!r} makes powers of two, and {self.numbers} scales are others too; "
                 "use 'nearest' or 'rceil', or scale=e8m0fnu"
@@ -136,6 +136,12 @@ class Scaling:
         lowest = self.numbers.smallest if self.lowest is None else Fraction(self.lowest)
         highest = self.numbers.largest if self.highest is None else Fraction(self.highest)
         return lowest, highest
+
+    @property
+    def size(self) -> int | None:
+        """How many elements share a scale; None where that is as many as an axis has."""
+        sizes = [size for _, size in self.tile]
+        return None if self.rest is None or None in sizes else math.prod(size or 1 for size in sizes)
 
     def __repr__(self) -> str:
         given = {f.name: getattr(self, f.name) for f in fields(self) if not self.is_default(f.name)}
@@ -274,11 +280,9 @@ class Scaled(Format):
     def bits_per_value(self) -> Fraction:
         """Bits of an element and its share of the scale of a whole tile; where tiles extend along
         whole axes, the element's alone."""
-        sizes = [size for _, size in self.scaling.tile]
-        if self.scaling.rest is None or None in sizes:
-            return Fraction(self.bits)
+        size = self.scaling.size
         shared = self.scaling.numbers.bits + (self.bits if self.scaling.affine else 0)
-        return self.bits + Fraction(shared, math.prod(size or 1 for size in sizes))
+        return self.bits + (Fraction(shared, size) if size else Fraction(0))
 
     def spelling(self) -> str:
         parts = [str(self.element), _spell_tile(self.scaling), str(self.scaling.numbers)]
