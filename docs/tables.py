@@ -12,11 +12,12 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-from fmtemu import Float, Format, Quantizer, exact
+from fmtemu import Float, Format, Quantizer, Scaled, exact
 from fmtemu.edges import OPTIONS, OVERFLOW_NAMES, PROFILES
 from fmtemu.formats.base import Value, floor_log2
 from fmtemu.formats.catalog import ENTRIES
 from fmtemu.formats.minifloat import SPECIALS
+from fmtemu.formats.scaled import CHOICES, SCALE_RULES
 from fmtemu.rounding import DEFINITIONS, ROUNDING_NAMES, STOCHASTIC_VARIANTS
 
 #: Rows of cells, the header first; text between backquotes is code.
@@ -58,6 +59,30 @@ def catalog(group: str) -> Rows:
 def specials_of(fmt: Format) -> str:
     given = [("infinity", fmt.infinity_code), ("NaN", fmt.nan_code)]
     return ", ".join(f"{name} `{special:#x}`" for name, special in given if special is not None) or "none"
+
+
+def blocks() -> Rows:
+    """The named formats with scales."""
+    yield "name", "spelling", "bits per value", "also called", "source"
+    for entry in ENTRIES:
+        if isinstance(entry.format, Scaled):
+            bits = f"{float(entry.format.bits_per_value):.6g}"
+            names = ", ".join(map(code, entry.aliases))
+            yield code(entry.name), code(entry.format.spelling()), bits, names, entry.source
+
+
+def scale_rules() -> Rows:
+    """How scales are found."""
+    yield "rule", "the scale s"
+    for name, definition in SCALE_RULES.items():
+        yield code(name), definition
+
+
+def scale_choices(field: str) -> Rows:
+    """What a field of Scaling may be."""
+    yield field, "meaning"
+    for name, meaning in CHOICES[field].items():
+        yield code(name), meaning
 
 
 def integers() -> Rows:
@@ -172,6 +197,9 @@ TABLES: dict[str, Callable[..., Rows]] = {
     f.__name__.replace("_", "-"): f
     for f in (
         catalog,
+        blocks,
+        scale_rules,
+        scale_choices,
         integers,
         specials,
         layouts,
