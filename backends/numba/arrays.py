@@ -45,7 +45,7 @@ def cast(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, dtyp
         _check_out(out, x.shape, route.result)
     if route.is_direct:
         target = np.empty(x.shape, route.target) if out is None else out
-        source, flat = _flat(x), target if target.ndim == 1 else target.reshape(-1)
+        source, flat = flatten(x), target if target.ndim == 1 else target.reshape(-1)
         if out is not None and _overlaps(x, out):
             same = x.flags.c_contiguous and x.ctypes.data == out.ctypes.data
             source = flat if same else source.copy()
@@ -66,7 +66,7 @@ def encode(x: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int, ou
         x = _round_via(x, quantizer.via)
     route = encode_route(quantizer, x.dtype)
     key = _key(quantizer, seed, stream, offset, x.size) if route.is_stochastic else None
-    source = _flat(x) if route.is_direct else _widen(x, route.source, quantizer)
+    source = flatten(x) if route.is_direct else _widen(x, route.source, quantizer)
     if out is None:
         codes = np.empty(x.shape, route.target)
     else:
@@ -96,7 +96,7 @@ def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
             codes = codes.copy()
     if fmt.bits <= _TABLE_BITS and result in (FLOAT32, FLOAT64):
         native = codes.astype(codes.dtype.newbyteorder("="), copy=False)
-        compiled_lookup()(_flat(native), out.reshape(-1), _table(fmt, result))
+        compiled_lookup()(flatten(native), out.reshape(-1), _table(fmt, result))
         return out
     return _store(
         out, decode_values(codes.reshape(-1), fmt, as_format(result).precision).astype(result).reshape(codes.shape)
@@ -111,7 +111,7 @@ def _table(fmt: Format, dtype: np.dtype[Any]) -> Any:
 # -- sources -----------------------------------------------------------------------------------
 
 
-def _flat(x: Any) -> Any:
+def flatten(x: Any) -> Any:
     """x as a flat, contiguous, aligned array."""
     if x.ndim == 1 and x.flags.carray:
         return x
@@ -123,7 +123,7 @@ def _widen(x: Any, dtype: np.dtype[Any], quantizer: Quantizer) -> Any:
     if x.dtype.kind in "iu" and x.itemsize == 8:
         x = as_float64(x.astype(x.dtype.newbyteorder("="), copy=False), quantizer)
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
-        return _flat(x.astype(dtype, copy=False))
+        return flatten(x.astype(dtype, copy=False))
 
 
 def _round_via(x: Any, via: Format) -> Any:

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 
 from fmtemu.backends.numba import arrays
-from fmtemu.backends.numba.fast_blocks import find_loop
+from fmtemu.backends.numba.fast_blocks import find_greatest, find_loop
 from fmtemu.backends.numba.routes import as_dtype, code_dtype, number_format
 from fmtemu.backends.numba.scaled import as_codes, move, without_ends
 from fmtemu.backends.numba.scales import Scales, check_exact, find_scales, scales_of
 from fmtemu.backends.numba.tiles import adjoining
 from fmtemu.encoded import Encoded
-from fmtemu.formats import Scaled
+from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.base import Format
+from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer
 
 #: Elements that are cast at a time; their quotients are float64.
-_SLAB = 1 << 18
+_SLAB = 1 << 15
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -45,7 +46,7 @@ def cast(
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
     if result == _FLOAT32 and _run_fast(x, quantizer, scale, out, to_codes=False):
         return out
-    scales = find_scales(x, fmt, scale)
+    x, target, scales = _as_rows(x, out, find_scales(x, fmt, scale))
     for rows, start in _slabs(x.shape):
         quotient = _quotient(x[rows], fmt, scales, x.shape, rows)
         element = _round(quotient, quantizer, seed, stream, offset + start)
@@ -53,7 +54,7 @@ def cast(
             zero = scales.spread(scales.zero_point, x.shape, rows)
             element = move(element, zero, quantizer.element) - zero
         with np.errstate(over="ignore"):  # a narrow dtype may be too small for a scale rounded up
-            out[rows] = _multiply(element, fmt, scales, x.shape, rows, carrier)
+            target[rows] = _multiply(element, fmt, scales, x.shape, rows, carrier)
     return out
 
 
@@ -69,17 +70,18 @@ def encode(
     fast = _run_fast(x, quantizer, scale, codes, to_codes=True)
     if fast is not None:
         return _encoded(codes, fast(), quantizer, x.shape)
-    scales = find_scales(x, fmt, scale)
+    found = find_scales(x, fmt, scale)
+    x, target, scales = _as_rows(x, codes, found)
     for rows, start in _slabs(x.shape):
         quotient = _quotient(x[rows], fmt, scales, x.shape, rows)
         quotient = np.where(np.isnan(scales.spread(scales.scale, x.shape, rows)), 0.0, quotient)
         if scales.zero_point is None:
-            codes[rows] = arrays.encode(quotient, quantizer.element, seed, stream, offset + start, None)
+            target[rows] = arrays.encode(quotient, quantizer.element, seed, stream, offset + start, None)
             continue
         steps = _round(quotient, quantizer, seed, stream, offset + start)
         zero = scales.spread(scales.zero_point, x.shape, rows)
-        codes[rows] = as_codes(move(steps, zero, quantizer.element), quantizer.element)
-    return _encoded(codes, scales, quantizer, x.shape)
+        target[rows] = as_codes(move(steps, zero, quantizer.element), quantizer.element)
+    return _encoded(codes, found, quantizer, codes.shape)
 
 
 def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
@@ -100,12 +102,15 @@ def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
         outer, outer_extents = encoded.outer_scales.astype(np.float64), fmt.outer.extents(shape)
     scales = Scales(numbers.astype(np.float64), encoded.zero_points, outer, extents, outer_extents)
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
+    codes, target, scales = _as_rows(codes, out, scales)
+    shape = codes.shape
+    exact = carrier if fits(fmt.element, as_format(carrier)) else _FLOAT64
     for rows, _ in _slabs(shape):
-        element = arrays.decode(codes[rows], fmt.element, np.float64, None)
+        element = arrays.decode(codes[rows], fmt.element, exact, None)
         if scales.zero_point is not None:
             element = element - scales.spread(scales.zero_point, shape, rows)
         with np.errstate(over="ignore"):
-            out[rows] = _multiply(element, fmt, scales, shape, rows, carrier)
+            target[rows] = _multiply(element, fmt, scales, shape, rows, carrier)
     return out
 
 
@@ -137,6 +142,14 @@ def _result_dtype(given: np.dtype[Any], wanted: Any) -> np.dtype[Any]:
     if not isinstance(number_format(result), Format) or result.kind in "iub":
         raise TypeError(f"dtype must be a floating-point dtype, got {result}")
     return result
+
+
+def _as_rows(x: Any, out: Any, scales: Scales) -> tuple[Any, Any, Scales]:
+    """x, out and the scales, where tiles are runs of adjoining elements with each as a row."""
+    size = adjoining(x.shape, scales.extents)
+    if not 0 < size <= _SLAB:
+        return x, out, scales
+    return arrays.flatten(x).reshape(-1, size), out.reshape(-1, size), scales.as_rows(size)
 
 
 def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[Any, int]]:
@@ -174,7 +187,8 @@ def _round(quotient: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: 
 def _multiply(element: Any, fmt: Scaled, scales: Scales, shape: tuple[int, ...], rows: Any, carrier: Any) -> Any:
     """RN(RN(element * s) * t) in the carrier."""
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-        values = (element * scales.spread(scales.scale, shape, rows)).astype(carrier)
+        scale = scales.spread(scales.scale, shape, rows).astype(element.dtype)  # the product is exact, or rounded once
+        values = (element * scale).astype(carrier)
         if scales.outer is not None:
             values = values * scales.spread(scales.outer, shape, rows).astype(carrier)
     return values
@@ -191,7 +205,7 @@ def _run_fast(x: Any, quantizer: Quantizer, given: Any, out: Any, *, to_codes: b
     if loop is None or (loop.is_power and given is not None):
         return None
     grid = tuple(-(-length // extent) for length, extent in zip(x.shape, extents, strict=True))
-    flat, target = arrays._flat(x), out.reshape(-1)
+    flat, target = arrays.flatten(x), out.reshape(-1)
     if loop.is_power:
         exponents = loop.run_power(flat, target)
         if exponents is None:
@@ -199,7 +213,7 @@ def _run_fast(x: Any, quantizer: Quantizer, given: Any, out: Any, *, to_codes: b
         return lambda: Scales(
             np.ldexp(1.0, exponents.reshape(grid).astype(np.int32) - 127), None, None, extents, extents
         )
-    greatest = loop.find_greatest(flat)
+    greatest = find_greatest(flat, size)
     if greatest is None:
         return None
     scales = scales_of(greatest.astype(np.float64).reshape(grid), fmt, x.shape, given)

@@ -51,18 +51,19 @@ class BlockLoop(NamedTuple):
 
         run_parts(part, x.size, self.size)
 
-    def find_greatest(self, x: Any) -> Any:
-        """The greatest magnitudes of the blocks of the flat array x; None where x has NaN or infinities."""
-        tops = np.empty(x.size // self.size, np.int32)
-        loop = compiled_greatest(self.size if self.size in _USUAL_SIZES else 0)
-
-        def part(start: int, stop: int) -> bool:
-            return bool(loop(x[start:stop], self._of(tops, start, stop), self.size))
-
-        return None if run_parts(part, x.size, self.size) else tops.view(np.float32)
-
     def _of(self, blocks: Any, start: int, stop: int) -> Any:
         return blocks[start // self.size : stop // self.size]
+
+
+def find_greatest(x: Any, size: int) -> Any:
+    """The greatest magnitudes of the blocks of the flat float32 array x; None where x has NaN or infinities."""
+    tops = np.empty(x.size // size, np.int32)
+    loop = compiled_greatest(size if size in _USUAL_SIZES else 0)
+
+    def part(start: int, stop: int) -> bool:
+        return bool(loop(x[start:stop], tops[start // size : stop // size], size))
+
+    return None if run_parts(part, x.size, size) else tops.view(np.float32)
 
 
 @lru_cache(maxsize=1024)

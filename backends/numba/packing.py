@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import config
 
-from fmtemu.backends.numba.arrays import _check_nan, _check_out, _flat, _overlaps, _table, _widen
+from fmtemu.backends.numba.arrays import _check_nan, _check_out, _overlaps, _table, _widen, flatten
 from fmtemu.backends.numba.compile import compiled_lookup
 from fmtemu.backends.numba.layouts import ORDERS, gather, order_bytes, scatter
 from fmtemu.backends.numba.packing_loops import compiled
@@ -85,7 +85,7 @@ def takes_pairs(x: Any, quantizer: Quantizer, layout: str) -> bool:
 def encode_pairs(x: Any, quantizer: Quantizer) -> Any:
     """pack(encode(x)) in one pass: the codes leave the cache as bytes."""
     route = pair_route(quantizer, x.dtype)
-    source = _flat(x) if route.is_direct else _widen(x, route.source, quantizer)
+    source = flatten(x) if route.is_direct else _widen(x, route.source, quantizer)
     packed = np.empty((*x.shape[:-1], x.shape[-1] // 2), np.uint8)
     target = packed.reshape(-1)
 
@@ -101,7 +101,7 @@ def decode_pairs(packed: Any, fmt: Format, out: Any) -> Any:
     """decode(unpack(packed)) in one pass, to float32: a byte looks two values up at once."""
     values = _target(out, (*packed.shape[:-1], 2 * packed.shape[-1]), FLOAT32)
     packed = packed.copy() if out is not None and _overlaps(packed, out) else packed
-    compiled_lookup()(_flat(packed), values.reshape(-1).view(np.uint64), _pair_table(fmt))
+    compiled_lookup()(flatten(packed), values.reshape(-1).view(np.uint64), _pair_table(fmt))
     return values
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmtemu.backends.numba import arrays
-from fmtemu.backends.numba.tiles import Extents, reduce_tiles, spread
+from fmtemu.backends.numba.fast_blocks import find_greatest
+from fmtemu.backends.numba.tiles import Extents, adjoining, reduce_tiles, spread
 from fmtemu.formats import Format, Scaled
 from fmtemu.formats.base import floor_log2
 from fmtemu.quantizer import Quantizer
@@ -38,6 +39,12 @@ class Scales(NamedTuple):
         """What elements of an array of ``shape`` have of ``numbers``, per tile or outer tile."""
         extents = self.outer_extents if numbers is self.outer else self.extents
         return spread(numbers, extents, shape, rows)
+
+    def as_rows(self, size: int) -> Scales:
+        """The scales of the same elements as an array of two axes, of which each row is a tile."""
+        outer = None if self.outer is None else self.outer_of_tiles().reshape(-1, 1)
+        zero_point = None if self.zero_point is None else self.zero_point.reshape(-1, 1)
+        return Scales(self.scale.reshape(-1, 1), zero_point, outer, (1, size), (1, size))
 
     def outer_of_tiles(self) -> Any:
         """The outer scale of every tile; 1 where there are none."""
@@ -71,6 +78,11 @@ def _facts(fmt: Scaled) -> _Facts:
 def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
     """The scales of x, of a float dtype, by the rules of ``fmt``, or those ``given`` for its tiles."""
     scaling, extents = fmt.scaling, fmt.scaling.extents(x.shape)
+    size = adjoining(x.shape, extents) if x.dtype == np.float32 and not scaling.affine else 0
+    greatest = find_greatest(arrays.flatten(x), size) if size else None
+    if greatest is not None:
+        grid = tuple(-(-length // extent) for length, extent in zip(x.shape, extents, strict=True))
+        return scales_of(greatest.astype(np.float64).reshape(grid), fmt, x.shape, given)
     finite = _finite(x)
     low = np.minimum(reduce_tiles(np.minimum, finite, extents).astype(np.float64), 0.0)
     high = np.maximum(reduce_tiles(np.maximum, finite, extents).astype(np.float64), 0.0)

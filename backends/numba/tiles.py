@@ -39,7 +39,9 @@ def spread(grid: Any, extents: Extents, shape: tuple[int, ...], rows: slice = sl
     Axes on which all elements have one entry keep the length 1.
     """
     for axis, (size, length) in enumerate(zip(extents, shape, strict=True)):
-        if grid.shape[axis] > 1:
+        if grid.shape[axis] > 1 and size == 1 and axis == 0:
+            grid = grid[rows]
+        elif grid.shape[axis] > 1 and size > 1:
             chosen = np.arange(length)[rows] if axis == 0 else np.arange(length)
             grid = np.take(grid, chosen // size, axis=axis)
     return grid
