@@ -58,9 +58,8 @@ def make_each_pair(identity):
         """y = the codes of x, of an even size, the first of two in the low half of a byte; returns
         whether x has a NaN."""
         identity  # noqa: B018
-        p = Fields(*to_fixed_tuple(values, count))
-        q = QuickFields(*to_fixed_tuple(values[count:], quick_count))
-        tame = values[count + quick_count]
+        p, q = full_fields(values), quick_fields(values)
+        top_tame = values[tame]
         pairs = empty(CHUNK // 2, uint16)
         codes = pairs.view(uint8)
         has_nan = False
@@ -72,7 +71,7 @@ def make_each_pair(identity):
                 bits = to_bits(source[i])
                 top = maximum(top, word(bits & MAGNITUDE))
                 codes[i] = store(quick(bits, ZERO, q))
-            if top > tame:
+            if top > top_tame:
                 for i in range(source.size):
                     codes[i] = store(kernel(to_bits(source[i]), ZERO, p))
             has_nan |= top > INFINITY
