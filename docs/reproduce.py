@@ -520,7 +520,7 @@ WHO = {
         "zero": "JAX to integers, ml_dtypes to int4 and int2",
     },
     "zero": {"smallest": "PyTorch to e8m0", "nan": "ml_dtypes and JAX to e8m0"},
-    "underflow": {"smallest": "the Posit Standard, where it is the default"},
+    "underflow": {"zero": "IEEE 754", "smallest": "the Posit Standard, where it is the default"},
     "subnormals": {"flush": "FTZ modes of processors"},
     "negative_zero": {"positive": "fnuz formats and P3109, which have no -0"},
     "unsigned_negative": {

@@ -36,8 +36,10 @@ def _finite(neighbours: Neighbours, quantizer: Quantizer) -> str:
             return _unsigned_negative(quantizer)
         limit = fmt.lowest if negative else fmt.largest
         return f"{_setting('overflow', quantizer)}: {value} is past {decimal(limit)}; {_overflow(quantizer)}"
-    if quantizer.edges.underflow != "format" and chosen < max(outcomes.flush_below, 1):
-        return f"underflow={quantizer.edges.underflow}: {OPTIONS['underflow'][quantizer.edges.underflow]}"
+    if chosen < max(outcomes.flush_below, 1) and outcomes.underflow != outcomes.zero:
+        given = quantizer.edges.underflow
+        why = f"by default a {fmt.family} never rounds to 0" if given == "format" else OPTIONS["underflow"][given]
+        return f"{_setting('underflow', quantizer)}: {why}"
     if 0 < chosen < outcomes.flush_below:
         return f"subnormals=flush: {OPTIONS['subnormals']['flush']}"
     if chosen == 0 and fmt.has_zero and negative:

@@ -10,7 +10,6 @@ from fmtemu import exact as oracle
 from fmtemu.formats import LNS, Float, Format
 from fmtemu.formats.base import Value
 from fmtemu.formats.fixed import FixedPoint
-from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 
 
@@ -55,7 +54,7 @@ def find_neighbours(x: Value, quantizer: Quantizer) -> Neighbours | None:
     sign = -1 if negative else 1
     lower, upper, d = fmt.locate(abs(exact_x))
     low, high = _magnitude(fmt, lower), _magnitude(fmt, upper)
-    note = _outside(fmt, abs(exact_x), low) if d == 0 and low != abs(exact_x) else ""
+    note = _outside(fmt, abs(exact_x)) if d == 0 and low != abs(exact_x) else ""
     chosen, negative_chosen = _chosen(exact_x, negative, lower, upper, d, quantizer)
     chosen_magnitude = _magnitude(fmt, chosen)
     assert low is not None
@@ -101,7 +100,7 @@ def _code(fmt: Format, negative: bool, magnitude_code: int) -> int | None:
     return fmt.join(negative, magnitude_code) if within else None
 
 
-def _outside(fmt: Format, magnitude: Fraction, low: Fraction | None) -> str:
-    end = "largest" if magnitude > fmt.largest else "smallest"
-    why = f"a {fmt.family} never rounds to 0 or NaR" if isinstance(fmt, Tapered) else "there is no zero"
-    return f"none: the number is {'beyond' if end == 'largest' else 'below'} the {end} value, and {why}"
+def _outside(fmt: Format, magnitude: Fraction) -> str:
+    if magnitude > fmt.largest:
+        return f"none: the number is beyond the largest value, and a {fmt.family} never rounds to NaR"
+    return "none: the number is below the smallest value, and there is no zero"

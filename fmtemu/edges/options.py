@@ -30,7 +30,8 @@ OPTIONS = {
     "nan": {"nan": "the canonical NaN", "signed": "the canonical NaN with the sign kept", "zero": "zero"},
     "zero": {"smallest": "the smallest number", "nan": "NaN"},
     "underflow": {
-        "smallest": "a number that would round to zero gives the smallest number of its sign, as in posits",
+        "zero": "a number that rounds to zero becomes zero",
+        "smallest": "a number that would round to zero gives the smallest number of its sign",
     },
     "subnormals": {"flush": "a result that is subnormal becomes zero of its sign"},
     "negative_zero": {"positive": "+0"},

@@ -207,13 +207,15 @@ class _Resolver:
         return self.smallest if keep else (self.smallest[0], self.smallest[0])
 
     def _underflow(self) -> Pair:
-        fmt = self.fmt
-        if self.edges.underflow == "format":
+        fmt, choice = self.fmt, self.edges.underflow
+        if choice == "format":
+            choice = "smallest" if isinstance(fmt, Tapered) else "zero"
+        elif not isinstance(fmt, Float | Tapered) or not fmt.has_zero:
+            raise self.refuse("underflow", "it is for floating point with a zero, posits and takums")
+        if choice == "zero":
             return self._zero()
-        if not isinstance(fmt, Float) or not fmt.has_zero:
-            raise self.refuse("underflow", "only floating point with a zero rounds to zero and has a smallest number")
         smallest = max(fmt.locate(fmt.smallest)[0], self._flush_below())
-        return fmt.join(False, smallest), fmt.join(fmt.signed, smallest)
+        return fmt.join(False, smallest), fmt.join(self.fmt.has_negative, smallest)
 
     def _flush_below(self) -> int:
         if self.edges.subnormals == "format":

@@ -52,13 +52,13 @@ class Posit(Tapered):
     def position(self, magnitude: Fraction) -> Fraction:
         scale = floor_log2(magnitude)
         regime, exponent = divmod(scale, 1 << self.es)
-        run = min(regime + 1 if regime >= 0 else -regime, self.longest_run + 1)  # one more is beyond the end
-        terminator = int(run < self.longest_run)
+        run = regime + 1 if regime >= 0 else -regime
+        if self.max_regime is not None and run > self.max_regime:
+            return Fraction(1 << (self.bits - 1)) if regime >= 0 else Fraction(0)
+        terminator = int(run != self.max_regime)
         body = (exponent + magnitude / Fraction(2) ** scale - 1) / (1 << self.es)
         # The bits after the sign, read as a binary fraction: 1..10 or 0..01, then body.
         start = 1 - Fraction(1, 1 << run) if regime >= 0 else Fraction(terminator, 2 << run)
-        if run > self.longest_run:
-            start, body = Fraction(regime >= 0), Fraction(0)
         return (start + body / (1 << (run + terminator))) * (1 << (self.bits - 1))
 
     def spelling(self) -> str:

@@ -8,6 +8,9 @@ from fractions import Fraction
 
 from fmtemu.formats.base import Format, Value
 
+#: Of a positive number below every takum, of however many bits: it decides as all positions near zero do.
+_LEAST_POSITION = Fraction(1, 1 << 64)
+
 
 @dataclass(frozen=True, repr=False)
 class Tapered(Format):
@@ -15,7 +18,7 @@ class Tapered(Format):
 
     A negative number is the two's complement of its magnitude's code; 0...0 is zero and 10...0 is
     NaR ("not a real"), read as NaN. Rounding is in the encoding, as if its bits went on without
-    end; nothing rounds to zero or to NaR.
+    end; by default nothing becomes zero (see Edges), and nothing NaR.
     """
 
     @abstractmethod
@@ -43,11 +46,12 @@ class Tapered(Format):
 
     def locate(self, magnitude: Fraction) -> tuple[int, int, Fraction]:
         position, largest = self.position(magnitude), self.limits()[0]
+        if position <= 0:
+            return 0, 1, _LEAST_POSITION
         lower = position.numerator // position.denominator
-        if 1 <= lower < largest:
+        if lower < largest:
             return lower, lower + 1, position - lower
-        end = 1 if lower < 1 else largest
-        return end, end + 1, Fraction(0)
+        return largest, largest + 1, Fraction(0)
 
     def join(self, negative: bool, magnitude_code: int) -> int:
         return -magnitude_code & ((1 << self.bits) - 1) if negative else magnitude_code

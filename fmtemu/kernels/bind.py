@@ -26,7 +26,7 @@ from fmtemu.kernels import (
 _SHARED = (
     random.rotate_left, random.four_rounds, random.threefry, edges.settle,
     minifloat.float_code, minifloat.cast_float, minifloat.encode_float,
-    posit.posit_string, posit.cast_posit, posit.encode_posit,
+    posit.posit_string, posit.vanishes, posit.cast_posit, posit.encode_posit,
     takum.takum_string, takum.cast_takum, takum.encode_takum,
     fixed.rounded_integer, fixed.fixed_integer, fixed.folded_integer, fixed.fixed_value, fixed.fixed_code,
     fixed.cast_fixed, fixed.encode_fixed, fixed.cast_folded, fixed.encode_folded,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 
 from fmtemu.formats.base import Value
 
@@ -31,3 +32,8 @@ def float_bits(value: Value, bits: int) -> int:
         return layout(bits)["INFINITY"] | 1 << (layout(bits)["MANTISSA"] - 1)
     packed = struct.pack("<f" if bits == 32 else "<d", value)
     return int.from_bytes(packed, "little", signed=True)
+
+
+def value_of_bits(word: int, bits: int) -> Fraction:
+    """The value of the bits of a finite positive float32 or float64."""
+    return Fraction(struct.unpack("<f" if bits == 32 else "<d", word.to_bytes(bits // 8, "little"))[0])

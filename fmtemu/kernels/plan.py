@@ -71,9 +71,9 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int
     if isinstance(fmt, FixedPoint):
         family, grid = _fixed_grid(quantizer.outcomes.wrap, fmt, bits)
     elif isinstance(fmt, Posit):
-        family, grid = "posit", posit_grid(fmt, bits)
+        family, grid = "posit", posit_grid(quantizer, fmt, bits)
     elif isinstance(fmt, Takum):
-        family, grid = "takum", takum_grid(fmt, bits)
+        family, grid = "takum", takum_grid(quantizer, fmt, bits)
     elif isinstance(fmt, Float):
         family, grid = "float", _float_grid(fmt, bits)
     elif isinstance(fmt, LNS):

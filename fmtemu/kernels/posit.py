@@ -23,8 +23,8 @@ from fmtemu.kernels.words import (
 #: tail: exponent and fraction bits of the source (es + its mantissa bits); drop: tail + 2 less
 #: the code's bits after the sign; origin: magnitude bits of 1; bound: the longest run of equal
 #: regime bits, less 2; least and most: magnitude bits of the smallest and largest posit; mask: the
-#: code's bits.
-POSIT = ("tail", "drop", "origin", "bound", "least", "most", "mask", *MODE, *EDGE)
+#: code's bits; vanish_*: magnitude bits from which on a source of a sign is not rounded to zero.
+POSIT = ("tail", "drop", "origin", "bound", "least", "most", "mask", "vanish_pos", "vanish_neg", *MODE, *EDGE)
 
 
 def posit_string(magnitude: Any, minus: Any, random: Any, p: Any) -> Any:
@@ -45,6 +45,11 @@ def posit_string(magnitude: Any, minus: Any, random: Any, p: Any) -> Any:
     return round_shift(string, deep, where(minus, ONE, ZERO), random, p), deep, string, clipped, ones
 
 
+def vanishes(magnitude: Any, minus: Any, p: Any) -> Any:
+    """Whether the result is zero."""
+    return magnitude < where(minus, p.vanish_neg, p.vanish_pos)
+
+
 def cast_posit(x: Any, random: Any, p: Any) -> Any:
     """Bits of the rounded value from the bits of the source."""
     magnitude = word(x & MAGNITUDE)
@@ -52,7 +57,7 @@ def cast_posit(x: Any, random: Any, p: Any) -> Any:
     rounded, deep, string, clipped, _ = posit_string(magnitude, minus, random, p)
     value = word(word(shl(word(rounded | p.jam), deep) - string) + clipped)
     value = word(minimum(maximum(value, p.least), p.most) | word(x & ~MAGNITUDE))
-    return specials(magnitude, minus, where(magnitude == ZERO, ZERO, value), p)
+    return specials(magnitude, minus, where(vanishes(magnitude, minus, p), ZERO, value), p)
 
 
 def encode_posit(x: Any, random: Any, p: Any) -> Any:
@@ -63,4 +68,4 @@ def encode_posit(x: Any, random: Any, p: Any) -> Any:
     ones = shl(word(shl(ONE, count) - ONE), maximum(word(word(ONE + p.tail) - deep), ZERO))
     code = minimum(word(word(rounded + ones) | p.jam), p.limit_pos)
     code = word(where(minus, word(ZERO - code), code) & p.mask)
-    return specials(magnitude, minus, where(magnitude == ZERO, ZERO, code), p)
+    return specials(magnitude, minus, where(vanishes(magnitude, minus, p), ZERO, code), p)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fmtemu.kernels.edges import EDGE, specials
+from fmtemu.kernels.posit import vanishes
 from fmtemu.kernels.rounding import MODE
 from fmtemu.kernels.words import (
     IMPLICIT,
@@ -27,8 +28,8 @@ from fmtemu.kernels.words import (
 #: one: float bits of 1; pivot: float bits of 2**MANTISSA, in whose steps integers are; kept: the
 #: code's bits after the regime; drop: source mantissa bits less those; direction: 8, the direction
 #: bit over the regime; least and most: magnitude bits of the smallest and largest takum; mask: the
-#: code's bits.
-TAKUM = ("one", "pivot", "kept", "drop", "direction", "least", "most", "mask", *MODE, *EDGE)
+#: code's bits; vanish_*: see fmtemu.kernels.posit.
+TAKUM = ("one", "pivot", "kept", "drop", "direction", "least", "most", "mask", "vanish_pos", "vanish_neg", *MODE, *EDGE)
 
 
 def takum_string(magnitude: Any, minus: Any, random: Any, p: Any) -> Any:
@@ -61,7 +62,7 @@ def cast_takum(x: Any, random: Any, p: Any) -> Any:
     rounded, deep, string, clipped, _ = takum_string(magnitude, minus, random, p)
     value = word(word(shl(word(rounded | p.jam), deep) - string) + clipped)
     value = word(minimum(maximum(value, p.least), p.most) | word(x & ~MAGNITUDE))
-    return specials(magnitude, minus, where(magnitude == ZERO, ZERO, value), p)
+    return specials(magnitude, minus, where(vanishes(magnitude, minus, p), ZERO, value), p)
 
 
 def encode_takum(x: Any, random: Any, p: Any) -> Any:
@@ -71,4 +72,4 @@ def encode_takum(x: Any, random: Any, p: Any) -> Any:
     rounded, _, _, _, field = takum_string(magnitude, minus, random, p)
     code = minimum(word(word(rounded + shl(word(field & ~ONE), p.kept)) | p.jam), p.limit_pos)
     code = word(where(minus, word(ZERO - code), code) & p.mask)
-    return specials(magnitude, minus, where(magnitude == ZERO, ZERO, code), p)
+    return specials(magnitude, minus, where(vanishes(magnitude, minus, p), ZERO, code), p)

@@ -170,6 +170,12 @@ COMBINED = (
     "e4m3fnuz | nan | infinity=zero | jam",
     "e2m1fn | infinity=zero | nan=8 | away_from_zero",
     "posit8 | saturate_all | nan=zero | jam",
+    "posit8 | underflow=zero",
+    "posit<6,1> | underflow=zero | nearest_away",
+    "posit<5,2> | underflow=zero | toward_positive",
+    "posit16 | underflow=zero | nearest_down",
+    "takum8 | underflow=zero",
+    "takum<12> | underflow=zero | to_odd",
 )
 
 

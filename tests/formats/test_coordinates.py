@@ -9,9 +9,11 @@ from fractions import Fraction
 import pytest
 from samples import ALL, ENUMERABLE, FLOATS, IRRATIONAL, ROUNDED_IN_VALUE, TAPERED, magnitude_codes, sample, successor
 
+from fmtemu import Quantizer, exact
 from fmtemu.formats import Float, Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.tapered import Tapered
+from fmtemu.rounding import DEFINITIONS
 
 
 def magnitude(fmt: Format, k: int, negative: bool = False) -> Fraction:
@@ -57,7 +59,7 @@ def test_position_of_a_tapered_number_is_read_off_its_further_bits(fmt: Tapered)
     further = 3
     longer = replace(fmt, bits=fmt.bits + further)
     error = Fraction(1, 2**31) if fmt in IRRATIONAL else 0
-    for code in sample(range(1 << further, 1 << (longer.bits - 1))):
+    for code in sample(range(1, 1 << (longer.bits - 1))):
         k, tail = code >> further, code & ((1 << further) - 1)
         expected = k + (0 if k == fmt.limits()[0] else Fraction(tail, 1 << further))
         lower, upper, position = fmt.locate(Fraction(longer.value(code)))
@@ -67,9 +69,16 @@ def test_position_of_a_tapered_number_is_read_off_its_further_bits(fmt: Tapered)
 
 @pytest.mark.parametrize("fmt", TAPERED, ids=repr)
 def test_tapered_numbers_reach_neither_zero_nor_nar(fmt: Tapered) -> None:
-    tiny, huge = fmt.smallest / 2**100, fmt.largest * 2**100
-    assert fmt.locate(tiny) == (1, 2, 0)
-    assert fmt.locate(huge) == (fmt.limits()[0], fmt.limits()[0] + 1, 0)
+    """Below the smallest they lie above zero, which by default they do not become."""
+    tiny, huge, largest = fmt.smallest / 2**100, fmt.largest * 2**100, fmt.limits()[0]
+    lower, upper, position = fmt.locate(tiny)
+    assert (lower, upper) == (0, 1)
+    assert 0 < position < 1
+    assert fmt.locate(huge) == (largest, largest + 1, 0)
+    for rounding in DEFINITIONS:
+        quantizer = Quantizer(fmt, rounding)
+        assert [exact.encode(x, quantizer) for x in (tiny, -tiny)] == [1, fmt.join(True, 1)]
+        assert [exact.encode(x, quantizer) for x in (huge, -huge)] == [largest, fmt.join(True, largest)]
 
 
 @pytest.mark.parametrize("fmt", [f for f in FLOATS if f.has_zero], ids=repr)
