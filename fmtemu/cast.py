@@ -88,7 +88,7 @@ def decode(codes: Any, fmt: object = None, *, dtype: Any = None, out: Any = None
             raise TypeError("decode: an Encoded knows its format: leave fmt out")
         return _backend(codes.codes, "codes").decode(codes, None, dtype, out)
     if fmt is None:
-        raise TypeError("decode: give the format of the codes")
+        raise TypeError("decode: fmt must be the format of the codes, got None")
     quantizer = as_quantizer(fmt)
     if isinstance(quantizer.format, Scaled):
         raise TypeError(f"decode: codes of {quantizer.format} need their scales: give the Encoded that encode made")

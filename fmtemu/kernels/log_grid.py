@@ -122,6 +122,7 @@ def _is_plain(quantizer: Quantizer, fmt: LNS) -> bool:
     """Whether finite sources saturate at both ends, and keep or lose their signs as by default."""
     default, chosen = Quantizer(fmt).outcomes, quantizer.outcomes
     same = chosen.overflow == default.overflow and chosen.zero in (default.zero, (default.zero[0],) * 2)
+    same = same and chosen.underflow == chosen.zero
     return same and not chosen.absolute and (fmt.has_zero or chosen.zero == default.zero)
 
 

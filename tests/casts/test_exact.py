@@ -170,6 +170,8 @@ COMBINED = (
     "e4m3fnuz | nan | infinity=zero | jam",
     "e2m1fn | infinity=zero | nan=8 | away_from_zero",
     "posit8 | saturate_all | nan=zero | jam",
+    "lns<8,3> | underflow=smallest",
+    "lns<6,1,unsigned> | underflow=smallest | toward_negative",
     "posit8 | underflow=zero",
     "posit<6,1> | underflow=zero | nearest_away",
     "posit<5,2> | underflow=zero | toward_positive",
