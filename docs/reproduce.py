@@ -485,6 +485,94 @@ OTHER_ROWS = (
         "cast",
     ),
 )
+# -- formats with scales, which tests/scaled/test_mx_oracle.py compares block by block -----------------
+
+MX = "mx: ao_{element}_{rule}_codes"
+MX_ELEMENTS = {"e4m3": "e4m3fn", "e5m2": "e5m2", "e2m3": "e2m3fn", "e3m2": "e3m2fn", "e2m1": "e2m1fn"}
+MSMX_FLOATS = {
+    "fp8_e4m3": "e4m3fn", "fp8_e5m2": "e5m2", "fp6_e3m2": "e3m2fn", "fp6_e2m3": "e2m3fn", "fp4_e2m1": "e2m1fn",
+}  # fmt: skip
+MSMX_INTEGERS = {"int8": "fixed<2,6>", "int4": "fixed<2,2>"}
+MSMX_ROUNDINGS = {"even": "nearest_even", "nearest": "nearest_away", "floor": "toward_zero"}
+MSMX = "mx: msmx_{element}_{round}_noflush"
+MICROXCALING = "microxcaling 7bc4195"
+LOG2 = Difference("log2", "a power of two is taken for the logarithm of what is just below it, which float32 rounds up")
+
+TO_MX = Row(
+    "torchao 0.18",
+    "to_mx(x, {element}, 32, {rule})",
+    "block<{element},32,e8m0fnu,rule={rule},lowest=1.1754943508222875e-38>",
+    MX,
+    {"element": MX_ELEMENTS, "rule": {"FLOOR": "floor", "CEIL": "ceil", "EVEN": "even"}},
+    (
+        Difference("recorded", "a scale below 2^-126 is recorded as it would be without the bound"),
+        Difference("infinity", "an infinity counts as 2^128"),
+    ),
+)
+TO_MX_RCEIL = Row(
+    "torchao 0.18",
+    "to_mx(x, {element}, 32, RCEIL)",
+    "block<{element},32,e8m0fnu,rule=rceil>",
+    MX,
+    {"element": MX_ELEMENTS},
+    (
+        Difference("log2", "a / largest and its logarithm are rounded to float32: a step low just above powers of two"),
+        Difference("unscaled", "elements are not divided where the scale is 2^-127"),
+        Difference("infinity", "a block with an infinity has the scale 2^127"),
+    ),
+)
+NVFP4_QUANTIZE = Row(
+    "torchao 0.18",
+    "nvfp4_quantize(x, 16)",
+    "block<e2m1fn,16,e4m3fn,apply=reciprocal,lowest=0.015625>",
+    "mx: nv_codes",
+    differences=(Difference("infinity", "a block with an infinity has the scale 448"),),
+)
+NVFP4_QUANTIZE_TENSOR = Row(
+    "torchao 0.18",
+    "nvfp4_quantize(x, 16, per_tensor_scale)",
+    "block<e2m1fn,16,e4m3fn,apply=reciprocal,lowest=0.015625,outer=tensor>",
+    "mx: nv2_codes",
+    differences=(Difference("order", "the factor is RN32(RN32(1 / t) / s); no recorded block shows it"),),
+)
+ENCODE_BLOCK = Row(
+    GFLOAT,
+    "encode_block({block}, compute_scale_amax(...), x, {mode})",
+    "{block} | {mode}",
+    "mx: gf_{block}_{mode}_codes",
+    {
+        "block": same("mxfp8_e5m2", "mxfp8_e4m3", "mxfp6_e3m2", "mxfp6_e2m3", "mxfp4_e2m1", "mxint8"),
+        "mode": {mode: GFLOAT_MODES[mode] for mode in ("TiesToEven", "TiesToAway", "TowardZero")},
+    },
+    (
+        Difference("infinity", "a block with an infinity has the scale 2^127"),
+        Difference("refused", "a block with NaN, where elements have none"),
+    ),
+)
+QUANTIZE_MX = Row(
+    MICROXCALING,
+    "quantize_mx(x, elem_format={element}, round={round})",
+    "block<{element},32,e8m0fnu> | {round}",
+    MSMX,
+    {"element": MSMX_FLOATS, "round": MSMX_ROUNDINGS},
+    (
+        LOG2,
+        Difference("coarse", "so are exponents of elements, which floor truncates by the next octave's step"),
+        Difference("flush", "flush_fp32_subnorms makes blocks zero whose largest is subnormal"),
+    ),
+)
+QUANTIZE_MX_INTEGERS = Row(
+    MICROXCALING,
+    "quantize_mx(x, elem_format={element}, round={round})",
+    "block<{element},32,e8m0fnu> | {round} | sat_sym",
+    MSMX,
+    {"element": MSMX_INTEGERS, "round": MSMX_ROUNDINGS},
+    (LOG2, Difference("zero", "a zero keeps the sign of what was rounded to it")),
+)
+BLOCK_ROWS = (
+    TO_MX, TO_MX_RCEIL, NVFP4_QUANTIZE, NVFP4_QUANTIZE_TENSOR, ENCODE_BLOCK, QUANTIZE_MX, QUANTIZE_MX_INTEGERS,
+)  # fmt: skip
+
 ROWS = (*LIBRARIES, *GFLOAT_ROWS, *FIXED_ROWS, *OTHER_ROWS)
 
 #: Keys of the files that are no casts.

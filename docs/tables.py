@@ -177,7 +177,7 @@ def reproduce(library: str) -> Rows:
     """How one implementation is reproduced."""
     yield "there", "here", "where", "but"
     shown: list[Mapping[str, str]] = []
-    for row in reproduce_data.ROWS:
+    for row in (*reproduce_data.ROWS, *reproduce_data.BLOCK_ROWS):
         if row.library == library:
             words = []
             for choice, names in row.names.items():

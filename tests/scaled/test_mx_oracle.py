@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reproduce
 
 import fmtemu as fe
 from fmtemu import Quantizer, exact
 from fmtemu.formats.base import floor_log2
 
 Recorded = Mapping[str, Any]
-ELEMENTS = {"e4m3": "e4m3fn", "e5m2": "e5m2", "e2m3": "e2m3fn", "e3m2": "e3m2fn", "e2m1": "e2m1fn"}
+ELEMENTS = reproduce.MX_ELEMENTS
 #: torchao computes with scales of at least 2**-126, the smallest normal float32.
 LOWEST = 2.0**-126
 
@@ -41,10 +42,10 @@ class Blocks:
         self.greatest = np.where(self.finite, np.abs(x).max(axis=1), np.float32(0))
 
 
-def quantizer_of(block: str, *options: str) -> Quantizer:
-    """The block with these options; NaN in an element without one is 0, as no source keeps it."""
-    no_nan = fe.as_format(block).nan_code is None
-    return fe.as_quantizer(" | ".join([block, *options, *(["nan=zero"] if no_nan else [])]))
+def quantizer_of(spec: str) -> Quantizer:
+    """The quantizer; NaN in an element without one is 0, as no source keeps it."""
+    no_nan = fe.as_quantizer(spec).format.nan_code is None
+    return fe.as_quantizer(f"{spec} | nan=zero" if no_nan else spec)
 
 
 def encode_exactly(row: Any, scale: Fraction, quantizer: Quantizer) -> list[int | None]:
@@ -79,9 +80,10 @@ def test_torchao(recorded: Recorded, element: str, source: str) -> None:
     """MX(element, rule=..., lowest=2**-126), its scales recorded as they were before ``lowest``."""
     key, blocks = source.format(element), torchao_blocks(recorded, source)
     scales, codes = recorded[f"{key}_scale"], recorded[f"{key}_codes"]
-    block = f"block<{ELEMENTS[element]},32,e8m0fnu,rule={key.rpartition('_')[2].lower()}"
-    quantizer = quantizer_of(f"{block},lowest={LOWEST!r}>")
-    encoded, unbounded = fe.encode(blocks.x, quantizer), fe.encode(blocks.x, quantizer_of(f"{block}>"))
+    spec = reproduce.TO_MX.spec({"element": element, "rule": key.rpartition("_")[2]})
+    quantizer = quantizer_of(spec)
+    without_bound = quantizer_of(spec.replace(f",lowest={LOWEST!r}", ""))
+    encoded, unbounded = fe.encode(blocks.x, quantizer), fe.encode(blocks.x, without_bound)
     np.testing.assert_array_equal(encoded.codes[blocks.finite], codes[blocks.finite])
     np.testing.assert_array_equal(unbounded.scales.ravel()[~blocks.infinite], scales[~blocks.infinite])
     # The exponent of an infinity is taken for 128.
@@ -102,7 +104,7 @@ def test_torchao_rceil(recorded: Recorded, element: str, source: str) -> None:
     """
     key, blocks = source.format(element), torchao_blocks(recorded, source)
     scales, codes = recorded[f"{key}_scale"], recorded[f"{key}_codes"]
-    quantizer = quantizer_of(f"block<{ELEMENTS[element]},32,e8m0fnu,rule=rceil>")
+    quantizer = quantizer_of(reproduce.TO_MX_RCEIL.spec({"element": element}))
     ratio = blocks.greatest / np.float32(quantizer.format.largest)
     exponents = np.clip(np.ceil(rounded_log2(ratio)), -127, 127)
     np.testing.assert_array_equal(exponents[blocks.finite] + 127, scales[blocks.finite])
@@ -128,7 +130,7 @@ def torchao_blocks(recorded: Recorded, source: str) -> Blocks:
 
 
 # -- torchao: nvfp4_quantize -------------------------------------------------------------------------
-NVFP4 = "block<e2m1fn,16,e4m3fn,apply=reciprocal,lowest=0.015625>"
+NVFP4 = reproduce.NVFP4_QUANTIZE.quantizer
 
 
 def test_torchao_nvfp4_with_one_scale(recorded: Recorded) -> None:
@@ -143,22 +145,23 @@ def test_torchao_nvfp4_with_one_scale(recorded: Recorded) -> None:
 
 def test_torchao_nvfp4_with_two_scales(recorded: Recorded) -> None:
     x = recorded["nv2_in"].view(np.float32)
-    encoded = fe.encode(x, quantizer_of(NVFP4.replace(">", ",outer=tensor>")))
+    encoded = fe.encode(x, quantizer_of(reproduce.NVFP4_QUANTIZE_TENSOR.quantizer))
     assert encoded.outer_scales.view(np.uint32).item() == recorded["nv2_pts"]
     np.testing.assert_array_equal(encoded.scales.ravel(), recorded["nv2_scale"])
     np.testing.assert_array_equal(encoded.codes, recorded["nv2_codes"])
 
 
 # -- gfloat: encode_block with compute_scale_amax ----------------------------------------------------
-GFLOAT_ROUNDINGS = {"TiesToEven": "nearest_even", "TiesToAway": "nearest_away", "TowardZero": "toward_zero"}
+GFLOAT_MODES = reproduce.ENCODE_BLOCK.names["mode"]
 
-GFLOAT_NAMES = ("mxfp8_e5m2", "mxfp8_e4m3", "mxfp6_e3m2", "mxfp6_e2m3", "mxfp4_e2m1", "mxint8")
+GFLOAT_NAMES = reproduce.ENCODE_BLOCK.names["block"]
 
 
-@pytest.mark.parametrize("mode", GFLOAT_ROUNDINGS)
+@pytest.mark.parametrize("mode", GFLOAT_MODES)
 @pytest.mark.parametrize("name", GFLOAT_NAMES)
 def test_gfloat(recorded: Recorded, name: str, mode: str) -> None:
-    blocks, quantizer = Blocks(recorded["in"].view(np.float32)), quantizer_of(name, GFLOAT_ROUNDINGS[mode])
+    blocks = Blocks(recorded["in"].view(np.float32))
+    quantizer = quantizer_of(reproduce.ENCODE_BLOCK.spec({"block": name, "mode": mode}))
     codes, given = recorded[f"gf_{name}_{mode}_codes"], recorded[f"gf_{name}_{mode}_ok"]
     scales, codes = codes[:, 0], codes[:, 1:]
     encoded = fe.encode(blocks.x, quantizer)
@@ -171,16 +174,8 @@ def test_gfloat(recorded: Recorded, name: str, mode: str) -> None:
 
 
 # -- microxcaling: quantize_mx -----------------------------------------------------------------------
-MSMX_ELEMENTS = {
-    "int8": "fixed<2,6>",
-    "int4": "fixed<2,2>",
-    "fp8_e4m3": "e4m3fn",
-    "fp8_e5m2": "e5m2",
-    "fp6_e3m2": "e3m2fn",
-    "fp6_e2m3": "e2m3fn",
-    "fp4_e2m1": "e2m1fn",
-}
-MSMX_ROUNDINGS = {"even": "nearest_even", "nearest": "nearest_away", "floor": "toward_zero"}
+MSMX_ELEMENTS = [*reproduce.MSMX_INTEGERS, *reproduce.MSMX_FLOATS]
+MSMX_ROUNDINGS = reproduce.MSMX_ROUNDINGS
 #: Elements just below a power of two that "floor" truncates to a multiple of the next octave's step.
 MSMX_COARSE = {"fp8_e4m3": 53, "fp8_e5m2": 53, "fp6_e3m2": 53, "fp6_e2m3": 4, "fp4_e2m1": 4}
 
@@ -196,8 +191,8 @@ def test_microxcaling(recorded: Recorded, element: str, rounding: str) -> None:
     blocks, values = Blocks(recorded["in"].view(np.float32)), recorded[f"msmx_{element}_{rounding}_noflush"]
     values = values.view(np.float32)
     integer = element.startswith("int")
-    block = f"block<{MSMX_ELEMENTS[element]},32,e8m0fnu>"
-    quantizer = quantizer_of(block, MSMX_ROUNDINGS[rounding], "sat_sym" if integer else "saturate")
+    row = reproduce.QUANTIZE_MX_INTEGERS if integer else reproduce.QUANTIZE_MX
+    quantizer = quantizer_of(row.spec({"element": element, "round": rounding}))
     exponents = np.floor(rounded_log2(blocks.greatest)) - quantizer.format.emax
     scales = np.ldexp(1.0, np.clip(exponents, -127, 128).astype(int))[:, np.newaxis]
     high = blocks.finite & (scales[:, 0] > exact_scales(blocks, quantizer))
@@ -245,7 +240,7 @@ def test_microxcaling_flushes_whole_blocks(recorded: Recorded, element: str, rou
 def test_every_recorded_array_is_compared(recorded: Recorded) -> None:
     """The names of all results, from the parameters of the tests above."""
     named = {f"msmx_{e}_{r}_{f}" for e in MSMX_ELEMENTS for r in MSMX_ROUNDINGS for f in ("flush", "noflush")}
-    named |= {f"gf_{n}_{m}_{what}" for n in GFLOAT_NAMES for m in GFLOAT_ROUNDINGS for what in ("codes", "ok")}
+    named |= {f"gf_{n}_{m}_{what}" for n in GFLOAT_NAMES for m in GFLOAT_MODES for what in ("codes", "ok")}
     sources = [*TORCHAO, "ao_{}_RCEIL", "aobf16_{}_RCEIL"]
     named |= {f"{s.format(e)}_{what}" for s in sources for e in ELEMENTS for what in ("scale", "codes")}
     named |= {"in", "in_bf16", "source", "nv_in", "nv_scale", "nv_codes"}
