@@ -17,6 +17,20 @@ def decode_one(x: object, q: object) -> object:
     return fe.decode(np.uint8([1]), q)
 
 
+@pytest.mark.parametrize("verb", [fe.cast, fe.encode], ids=["cast", "encode"])
+@pytest.mark.parametrize("q", ["lns8 | stochastic", "lns<8,3,linear>", "lns<4,0,step=3/37>", "lns32"])
+def test_what_no_kernel_does_names_the_definition(verb: Any, q: str) -> None:
+    """Rather than doing something near to it."""
+    with pytest.raises(ValueError, match=r"cannot be cast in arrays: .*; use fmtemu\.exact, one number at a time"):
+        verb(X.astype(np.float64), q, seed=1)
+
+
+def test_irrational_values_need_a_carrier_that_tells_them_apart() -> None:
+    with pytest.raises(ValueError, match="float16 does not hold all values of lns8: give dtype=float32"):
+        fe.cast(X.astype(np.float16), "lns8")
+    assert fe.cast(X.astype(np.float16), "pow2_4").dtype == np.float16
+
+
 @pytest.mark.parametrize("verb", [fe.cast, fe.encode, decode_one], ids=["cast", "encode", "decode"])
 @pytest.mark.parametrize(
     ("q", "error", "message"),
