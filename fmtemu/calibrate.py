@@ -9,7 +9,7 @@ import numpy as np
 from fmtemu.cast import cast
 from fmtemu.formats import Scaled
 from fmtemu.quantizer import as_quantizer
-from fmtemu.scale_search import Reals, Scales, as_scales, check_method, clipping_points, least_squares
+from fmtemu.scale_search import Reals, Scales, as_rows, as_scales, check_method, clipping_points, least_squares
 from fmtemu.scaling import check_array
 
 #: Low mantissa bits of float32 that a bin does not tell apart: bins are 2**-10 wide, relative to their numbers.
@@ -46,7 +46,7 @@ class Observer:
     def update(self, x: Any) -> None:
         """Take a batch. Raises TypeError unless it is float32, ValueError for NaN or infinity."""
         check_array("Observer", x, self.axis)
-        rows = x.reshape(1, -1) if self.axis is None else np.moveaxis(x, self.axis, 0).reshape(x.shape[self.axis], -1)
+        rows = as_rows(x, self.axis)
         if self._largest is not None and len(rows) != len(self._largest):
             raise ValueError(
                 f"Observer: x has {len(rows)} indices along axis {self.axis}, the first had {len(self._largest)}"

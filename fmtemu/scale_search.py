@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,12 @@ _SMALLEST_SCALE = float(np.finfo(np.float32).tiny)  # a subnormal scale would it
 _OCTAVES_OF_CLIPPING = 8
 _REFINEMENTS = (1 / 16, 1 / 128)  # the step of each, in octaves; the grid before them has 1/2
 _NEWTON_STEPS = 100
+
+
+def as_rows(x: Any, axis: int | None) -> Any:
+    """x as a matrix: a row per index of the axis, or all of it in one row."""
+    moved = x[np.newaxis] if axis is None else np.moveaxis(x, axis, 0)
+    return moved.reshape(len(moved), math.prod(moved.shape[1:]))
 
 
 def clipping_points(magnitudes: Reals, counts: Reals, method: str, fmt: Format, percentile: float) -> Reals:

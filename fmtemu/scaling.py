@@ -11,7 +11,7 @@ from fmtemu.cast import cast, decode, encode, load_backend
 from fmtemu.encoded import Encoded
 from fmtemu.formats import Scaled
 from fmtemu.quantizer import Quantizer, as_quantizer
-from fmtemu.scale_search import METHODS, Reals, Scales, as_scales, check_method, clipping_points, least_squares
+from fmtemu.scale_search import METHODS, Reals, Scales, as_rows, as_scales, check_method, clipping_points, least_squares
 
 __all__ = ["METHODS", "find_scale"]
 
@@ -42,7 +42,7 @@ def find_scale(x: Any, q: object, *, method: str = "absmax", axis: int | None = 
     check_array("find_scale", x, axis)
     if isinstance(quantizer.format, Scaled):
         return _of_tiles(x, quantizer, quantizer.format, method, axis)
-    rows = x.reshape(1, -1) if axis is None else np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+    rows = as_rows(x, axis)
     magnitudes = np.abs(rows).astype(np.float64)
     points = clipping_points(magnitudes, np.ones(magnitudes.shape), method, quantizer.format, percentile)
     scales = as_scales(points, quantizer.format)
