@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-from fmtemu import Float, Format, Quantizer, Scaled, exact
+from fmtemu import Codebook, Float, Format, Quantizer, Scaled, exact
 from fmtemu.edges import OPTIONS, OVERFLOW_NAMES, PROFILES
 from fmtemu.formats.base import Value, floor_log2
 from fmtemu.formats.catalog import ENTRIES
@@ -94,6 +94,17 @@ def integers() -> Rows:
         low, high = (r"0", "2**bits - 1") if sign else ("-2**(bits-1)", "2**(bits-1) - 1")
         made = f"Int(bits{', signed=False' if sign else ''})"
         yield f"{code(row[0].name)} ... {code(row[-1].name)}", code(made), f"{code(low)} ... {code(high)}"
+
+
+def codebooks() -> Rows:
+    """The named codebooks, and their entries where they are few."""
+    yield "name", "entries", "bits", "also called", "source"
+    for entry in ENTRIES:
+        if isinstance(entry.format, Codebook):
+            entries = entry.format.entries
+            short = ", ".join(f"{value:.4g}" for value in entries[:16])
+            shown = short if len(entries) <= 16 else f"{len(entries)} from {entries[0]:.4g} to {entries[-1]:.4g}"
+            yield code(entry.name), shown, str(entry.format.bits), ", ".join(map(code, entry.aliases)), entry.source
 
 
 def specials() -> Rows:
@@ -201,6 +212,7 @@ TABLES: dict[str, Callable[..., Rows]] = {
         scale_rules,
         scale_choices,
         integers,
+        codebooks,
         specials,
         layouts,
         roundings,

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from fmtemu.edges import Wrap
 from fmtemu.formats.base import Value
+from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.scaled import Scaled
 from fmtemu.quantizer import Quantizer
@@ -56,6 +57,8 @@ def _encode(x: Value, quantizer: Quantizer, random: int) -> int | None:
         return outcomes.nan and outcomes.nan[math.copysign(1, x) < 0]
     if abs(x) == math.inf:
         return outcomes.infinity[negative]
+    if isinstance(fmt, Codebook):
+        return choose_entry(fmt, *fmt.neighbours(Fraction(x)), rounding, random)
     if rounding.name == "jam" and isinstance(fmt, FixedPoint):
         integer = math.floor(Fraction(x) * Fraction(2) ** fmt.fraction) | 1  # two's complement has no signed zero
         negative, magnitude_code = integer < 0, abs(integer)
@@ -85,8 +88,16 @@ def wrapped(integer: int, bits: int, saturated: tuple[int, int], wrap: Wrap) -> 
     return head << kept | integer & ((1 << kept) - 1)
 
 
-def goes_up(d: Fraction, lower: int, upper: int, negative: bool, rounding: Rounding, random: int) -> bool:
-    """Whether a magnitude at position d between two magnitude codes takes the upper one."""
+def choose_entry(fmt: Codebook, lower: int, upper: int, d: Fraction, rounding: Rounding, random: int) -> int:
+    """The code of a codebook that a number at position d between two codes takes."""
+    if "away" in rounding.name and fmt.value(lower) == -fmt.value(upper):
+        return lower  # neither is farther from zero: the number keeps its sign
+    return upper if goes_up(d, lower, upper, upper < lower, rounding, random) else lower
+
+
+def goes_up(d: Fraction, lower: int, upper: int, falling: bool, rounding: Rounding, random: int) -> bool:
+    """Whether a number at position d between two codes, that of smaller magnitude first, takes the
+    upper one; ``falling``: the upper one is the smaller value, as it is for all negative numbers."""
     if isinstance(rounding, Stochastic):
         return probability(d, rounding) + random >= 1 << rounding.bits
     if rounding.name == "jam":
@@ -94,27 +105,27 @@ def goes_up(d: Fraction, lower: int, upper: int, negative: bool, rounding: Round
     if d == 0:
         return False
     if rounding.name.startswith("nearest"):
-        return d > _HALF or (d == _HALF and _TIES[rounding.name](lower, upper, negative))
-    return _DIRECTED[rounding.name](lower, upper, negative)
+        return d > _HALF or (d == _HALF and _TIES[rounding.name](lower, upper, falling))
+    return _DIRECTED[rounding.name](lower, upper, falling)
 
 
 _Choice = Callable[[int, int, bool], bool]
 
 # Where both codes are even, as around the gap of a format without subnormals, even means lower.
 _TIES: dict[str, _Choice] = {
-    "nearest_even": lambda lower, upper, negative: lower % 2 == 1,
-    "nearest_odd": lambda lower, upper, negative: lower % 2 == 0,
-    "nearest_away": lambda lower, upper, negative: True,
-    "nearest_zero": lambda lower, upper, negative: False,
-    "nearest_up": lambda lower, upper, negative: not negative,
-    "nearest_down": lambda lower, upper, negative: negative,
+    "nearest_even": lambda lower, upper, falling: lower % 2 == 1,
+    "nearest_odd": lambda lower, upper, falling: lower % 2 == 0,
+    "nearest_away": lambda lower, upper, falling: True,
+    "nearest_zero": lambda lower, upper, falling: False,
+    "nearest_up": lambda lower, upper, falling: not falling,
+    "nearest_down": lambda lower, upper, falling: falling,
 }
 _DIRECTED: dict[str, _Choice] = {
-    "toward_zero": lambda lower, upper, negative: False,
-    "away_from_zero": lambda lower, upper, negative: True,
-    "toward_positive": lambda lower, upper, negative: not negative,
-    "toward_negative": lambda lower, upper, negative: negative,
-    "to_odd": lambda lower, upper, negative: lower % 2 == 0,
+    "toward_zero": lambda lower, upper, falling: False,
+    "away_from_zero": lambda lower, upper, falling: True,
+    "toward_positive": lambda lower, upper, falling: not falling,
+    "toward_negative": lambda lower, upper, falling: falling,
+    "to_odd": lambda lower, upper, falling: lower % 2 == 0,
 }
 
 

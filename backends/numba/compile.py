@@ -20,12 +20,14 @@ from fmtemu.backends.numba.vectors import greatest_of
 from fmtemu.kernels.bind import renamed
 from fmtemu.kernels.plan import FIELDS
 from fmtemu.kernels.power_scale import PowerScale
+from fmtemu.kernels.table import KERNELS
 
 
 @cache
-def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: str | None) -> Any:
-    """The loop over an array of ``bits`` bits that runs the kernel of a family, and on chunks
-    where it may that of the short cut ``quick``, or its own without infinities and NaN.
+def compiled(family: str, quick: str | None, rounding: str, bits: int, source: str, codes: str | None) -> Any:
+    """The loop over an array of dtype ``source`` that runs the kernel of a family on words of ``bits``
+    bits, and on chunks where it may that of the short cut ``quick``, or its own without infinities
+    and NaN.
 
     ``rounding`` is "stochastic", "nearest_even" or "any": see fmtemu.kernels.bind.bind; ``codes``
     the dtype of the codes, "pairs" for two codes of four bits to a byte, or None for values.
@@ -33,10 +35,14 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
     prefix = "encode" if codes else "cast"
     stochastic = rounding == "stochastic"
     names = dict(_names(bits, rounding if stochastic else "any", False))
-    names["kernel"] = names[f"{prefix}_{family}"]
-    names["quick"] = _names(bits, rounding, True)[f"{prefix}_{quick or family}"]
+    names["kernel"] = names[_kernel(prefix, family)]
+    names["quick"] = _names(bits, rounding, True)[_kernel(prefix, quick or family)]
     names["store"] = names["word" if codes else "from_bits"]
-    tag = f"{prefix}_{family}_{quick}_{rounding}_{bits}_{codes}"
+    tag = f"{prefix}_{family}_{quick}_{rounding}_{bits}_{source}_{codes}"
+    if bits == 64 and source == "float32":
+        names.update(wide_bits=names["to_bits"], wide_value=names["from_bits"])
+        names["to_bits"] = njit(renamed(loops.widened, names, tag))
+        names["store"] = names["word"] if codes else njit(renamed(loops.narrowed, names, tag))
     full, both = _words_of(family), _words_of(family) + _words_of(quick or family)
     names["tame"] = both
     names["full_fields"] = _fields(names, family, 0, both + 1, tag)
@@ -44,16 +50,24 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, codes: st
     if stochastic:
         for function in (loops.fill_random, loops.quick_groups, loops.greatest):
             names[function.__name__] = njit(renamed(function, names, tag))
+        if "table" in FIELDS[family]:
+            drawing = {**names, "quick": njit(loops.only_random), "to_bits": names["word"], "store": names["word"]}
+            names["draw_groups"] = njit(renamed(loops.quick_groups, drawing, f"drawing_{tag}"))
+            names["quick_groups"] = njit(renamed(loops.buffered_groups, names, tag))
     make = loops.make_each_random if stochastic else loops.make_each_pair if codes == "pairs" else loops.make_each
     names["__name__"] = loops.__name__
     loop = renamed(make(f"{tag} {_source_hash()}"), names, tag)
     # One signature for read-only and writeable sources.
-    real, word = (types.float32, types.int32) if bits == 32 else (types.float64, types.int64)
+    real, word = getattr(types, source), types.int32 if bits == 32 else types.int64
     target = getattr(types, "uint8" if codes == "pairs" else codes) if codes else real
     arguments = [types.Array(real, 1, "C", readonly=True), target[::1], word[::1]]
     if stochastic:
         arguments += [types.uint32, types.uint32, types.uint64]
     return njit(types.boolean(*arguments), cache=True, nogil=True)(loop)
+
+
+def _kernel(prefix: str, family: str) -> str:
+    return KERNELS.get(family, f"{prefix}_{family}")
 
 
 def _fields(names: dict[str, Any], family: str, first: int, table: int, tag: str) -> Any:
@@ -134,6 +148,7 @@ def _names(bits: int, rounding: str, finite: bool) -> dict[str, Any]:
     names.update(
         int64=int64, uint8=uint8, uint16=uint16, uint32=uint32, uint64=uint64, empty=np.empty, CHUNK=loops.CHUNK
     )
+    names.update(float32=np.float32, float64=np.float64)
     names["to_fixed_tuple"] = to_fixed_tuple
     return names
 

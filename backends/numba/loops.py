@@ -25,6 +25,16 @@ def table_fields(values):
     return Fields(*to_fixed_tuple(values[first:], count), values[values[table] :].ctypes.data)
 
 
+def widened(x):
+    """The bits of a float32 as those of the float64 of its value."""
+    return wide_bits(float64(x))
+
+
+def narrowed(bits):
+    """The float32 with the value of the bits of a float64."""
+    return float32(wide_value(bits))
+
+
 def make_each(identity):
     """The loop of the deterministic roundings."""
 
@@ -148,6 +158,19 @@ def quick_groups(x, y, first, q, key0, key1):
                 y[at + j] = store(quick(to_bits(x[at + j]), shr(r0, shift), q))
                 y[at + 16 + j] = store(quick(to_bits(x[at + 16 + j]), shr(r1, shift), q))
             counter += uint64(16)
+
+
+def buffered_groups(x, y, first, q, key0, key1):
+    """The same for a ``quick`` that takes no vectors: the random integers first."""
+    random = empty(CHUNK, word)
+    draw_groups(random[: x.size], random[: x.size], first, q, key0, key1)
+    for i in range(x.size):
+        put(y, i, store(quick(to_bits(get(x, i)), random[i], q)))
+
+
+def only_random(bits, random, q):
+    """What ``quick`` is where the random integers are all that is wanted."""
+    return random
 
 
 def greatest(x):

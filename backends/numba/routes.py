@@ -14,6 +14,7 @@ from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.parse import dtype_name
 from fmtemu.kernels.plan import Plan, has_kernel, make_plan
+from fmtemu.kernels.table import TABLES
 from fmtemu.quantizer import Quantizer
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -91,9 +92,10 @@ def _route(
     plan = make_plan(quantizer, bits, to_codes=to_codes, precision=precision)
     values = _loop_values(plan)
     stochastic, name = quantizer.rounding.is_stochastic, quantizer.rounding.name
-    even = name == "nearest_even" and plan.family != "log"
+    even = name == "nearest_even" and plan.family not in ("log", *TABLES)  # which have one loop for all
     rounding = "stochastic" if stochastic else name if even else "any"
-    loop = compiled(plan.family, plan.quick, rounding, bits, codes or (target.name if to_codes else None))
+    codes = codes or (target.name if to_codes else None)
+    loop = compiled(plan.family, plan.quick, rounding, plan.bits, source.name, codes)
     return Route(loop, values, source, target, result, source == given and target == result, stochastic)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from fmtemu import exact
 from fmtemu.backends.numba import arrays
 from fmtemu.backends.numba.routes import as_dtype, check_carrier, code_dtype, number_format
-from fmtemu.formats import Format, Int, as_format
+from fmtemu.formats import Codebook, Format, Int, as_format
 from fmtemu.formats.carrier import fits
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.lns import LNS
@@ -124,7 +124,11 @@ def _arguments(verb: str, x: Any, quantizer: Quantizer, scale: Any, zero_point: 
             f"{verb}: with scale=, x must be exact in float32 for one rounding, not {x.dtype}; cast it to float32 first"
         )
     random_bits = quantizer.rounding.bits if isinstance(quantizer.rounding, Stochastic) else 1
-    if fmt.precision + random_bits > _BOUNDARY_BITS or not fits(fmt, float32):
+    boundary_bits = fmt.precision + random_bits
+    if isinstance(fmt, Codebook):  # of numbers that need not have the last bit in common
+        spread = fmt.emax - fmt.lsb_exponent + 1 + random_bits
+        boundary_bits = spread if quantizer.rounding.is_stochastic else max(fmt.middle_bits, fmt.precision)
+    if boundary_bits > _BOUNDARY_BITS or not fits(fmt, float32):
         raise ValueError(
             f"{verb}: with scale=, {quantizer} cannot be rounded once: its precision and random bits "
             f"must be at most {_BOUNDARY_BITS} together, and float32 hold the format"

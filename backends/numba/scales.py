@@ -14,8 +14,7 @@ import numpy as np
 from fmtemu.backends.numba import arrays
 from fmtemu.backends.numba.fast_blocks import find_greatest
 from fmtemu.backends.numba.tiles import Extents, adjoining, reduce_tiles, spread
-from fmtemu.formats import Format, Scaled
-from fmtemu.formats.base import floor_log2
+from fmtemu.formats import Codebook, Format, Scaled
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
 
@@ -128,11 +127,10 @@ def check_exact(quantizer: Quantizer, source: Format) -> None:
         )
     if powers or scaling.apply == "reciprocal":
         return
-    limit = (
-        floor_log2(element.largest) - element.lsb_exponent + 2
-        if element.family == "codebook"
-        else element.precision + 1
-    )
+    limit = element.precision + 1
+    if isinstance(element, Codebook):  # of numbers that need not have the last bit in common
+        spread = element.emax - element.lsb_exponent + 2
+        limit = spread if rounding.is_stochastic else element.middle_bits
     random_bits = rounding.bits if isinstance(rounding, Stochastic) else 0
     shared = scaling.numbers.precision + (24 if fmt.outer is not None else 0)
     if element.family not in _RATIONAL or max(limit + random_bits, element.precision) + shared > _SURE_BITS:

@@ -150,6 +150,12 @@ def operations(bits: int) -> dict[str, Any]:
     }
 
 
+def _compile(function: Any) -> Any:
+    """The function compiled. Those with a loop inside are not left to LLVM, which would call them for
+    each element."""
+    return njit(forceinline=function.__name__.startswith(("slot_of", "choose_")))(function)
+
+
 def kernels(bits: int, *, rounding: str, finite: bool) -> dict[str, Any]:
     """Names to compiled kernels and operations; see fmtemu.kernels.bind.bind."""
-    return bind(operations(bits), rounding=rounding, finite=finite, wrap=njit)
+    return bind(operations(bits), rounding=rounding, finite=finite, wrap=_compile)

@@ -7,6 +7,7 @@ import math
 from fmtemu.cli.neighbours import Neighbours
 from fmtemu.cli.text import decimal
 from fmtemu.edges import OPTIONS, Wrap
+from fmtemu.formats import Codebook
 from fmtemu.formats.base import Value
 from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
@@ -28,6 +29,8 @@ def edge_reason(x: Value, neighbours: Neighbours | None, quantizer: Quantizer) -
 
 def _finite(neighbours: Neighbours, quantizer: Quantizer) -> str:
     fmt, outcomes = quantizer.format, quantizer.outcomes
+    if isinstance(fmt, Codebook):
+        return f"{_setting('overflow', quantizer)}: a codebook saturates at its ends" if neighbours.note else _NOTHING
     chosen, negative, value = neighbours.chosen, neighbours.negative, decimal(neighbours.chosen_value)
     if chosen > outcomes.limit[negative]:
         if outcomes.wrap == Wrap(0, False):

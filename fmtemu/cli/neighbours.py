@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from fmtemu import exact as oracle
-from fmtemu.formats import LNS, Float, Format
+from fmtemu.formats import LNS, Codebook, Float, Format
 from fmtemu.formats.base import Value
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.quantizer import Quantizer
@@ -46,8 +46,13 @@ def is_finite(x: Value) -> bool:
 
 
 def find_neighbours(x: Value, quantizer: Quantizer) -> Neighbours | None:
-    """The neighbours of a number; None for zero, infinity and NaN, which are not rounded."""
-    if not x or not is_finite(x):
+    """The neighbours of a number; None for zero, infinity and NaN, which are not rounded (but a
+    codebook rounds zero as any number)."""
+    if not is_finite(x):
+        return None
+    if isinstance(quantizer.format, Codebook):
+        return _entries_around(Fraction(x), quantizer, quantizer.format)
+    if not x:
         return None
     fmt, exact_x = quantizer.format, Fraction(x)
     negative = exact_x < 0 and not quantizer.outcomes.absolute
@@ -70,6 +75,27 @@ def find_neighbours(x: Value, quantizer: Quantizer) -> Neighbours | None:
         chosen_value=-chosen_magnitude if negative_chosen else chosen_magnitude,
         ulp=None if high is None or note else high - low,
         note=note,
+    )
+
+
+def _entries_around(x: Fraction, quantizer: Quantizer, fmt: Codebook) -> Neighbours:
+    lower, upper, d = fmt.neighbours(x)
+    low, high = Fraction(fmt.value(lower)), Fraction(fmt.value(upper))
+    beyond = "largest" if x > fmt.largest else "lowest" if x < fmt.lowest else ""
+    chosen = lower
+    if not quantizer.rounding.is_stochastic:
+        chosen = oracle.choose_entry(fmt, lower, upper, d, quantizer.rounding, 0)
+    return Neighbours(
+        negative=x < 0,
+        pair=((low, lower), (high, upper)),
+        d=d,
+        position_in_value=d,
+        lower=lower,
+        upper=upper,
+        chosen=chosen,
+        chosen_value=Fraction(fmt.value(chosen)),
+        ulp=abs(high - low) or None,
+        note=f"none: the number is beyond the {beyond} entry" if beyond else "",
     )
 
 

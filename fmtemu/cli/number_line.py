@@ -47,7 +47,7 @@ def _last_bit(v: Fraction) -> Fraction:
 def precision_profile(fmt: Format, width: int) -> list[str]:
     """Bars over powers of two, as high as the positive values from there to the next power have
     significant bits (log2 of their count, plus 1), at most ``width`` characters wide."""
-    low, high = floor_log2(fmt.smallest), floor_log2(fmt.largest)
+    low, high = floor_log2(fmt.smallest), fmt.emax
     room = width - 5
     exponents = range(low, high + 1, -(-(high - low + 1) // room))  # where they are many, a sample
     counts = [_values_between(fmt, e) for e in exponents]

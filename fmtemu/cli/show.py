@@ -11,17 +11,22 @@ from rich.table import Table
 
 from fmtemu.cli.number_line import precision_profile, value_line
 from fmtemu.cli.text import FIELD_STYLES, decimal, exact, hexadecimal
-from fmtemu.formats import LNS, Fixed, Float, Format, Posit, Takum
+from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Posit, Takum
 from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.lns import EXPONENTS, LNS_SPECIALS
 from fmtemu.formats.minifloat import SPECIALS
 from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 
+#: The entries of a codebook that are shown in its constructor; `fmtemu table` lists all.
+_MOST_ENTRIES = 16
+
 
 def show(fmt: Format, console: Console) -> None:
     """Print the format's facts and a drawing of its values."""
-    console.print(f"[bold]{fmt}[/]  {escape(repr(fmt))}")
+    many = isinstance(fmt, Codebook) and fmt.count > _MOST_ENTRIES
+    name = "codebook" if many and str(fmt) == fmt.spelling() else str(fmt)
+    console.print(f"[bold]{name}[/]  {f'Codebook of {fmt.count} entries' if many else escape(repr(fmt))}")
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
@@ -82,6 +87,8 @@ def _layout(fmt: Format) -> str:
     if isinstance(fmt, Takum):
         fields = {"sign": "1", "direction": "1", "regime": "3", "characteristic": "0..7", "mantissa": ""}
         return " | ".join(f"[{FIELD_STYLES[name]}]{f'{name} {bits}'.strip()}[/]" for name, bits in fields.items())
+    if isinstance(fmt, Codebook):
+        return f"[{FIELD_STYLES['index']}]index[/] of {fmt.count} entries"
     kind = "two's complement" if fmt.has_negative else "unsigned"
     if isinstance(fmt, Fixed):
         return f"{kind}, integer {fmt.int_bits} | fraction {fmt.frac_bits}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import MAX_EMAX, MIN_EMIN, Decimal, Inexact, localcontext
 from fractions import Fraction
 
-from fmtemu.formats import LNS, Fixed, Float, Format, Posit, Takum
+from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Posit, Takum
 from fmtemu.formats.base import Value
 
 #: Values of more characters than this are shortened and marked as such.
@@ -26,6 +26,7 @@ FIELD_STYLES = {
     "characteristic": "green",
     "fraction": "cyan",
     "integer": "cyan",
+    "index": "cyan",
 }
 
 
@@ -100,6 +101,8 @@ def fields(fmt: Format, code: int) -> list[tuple[str, str]]:
         widths = {"sign": int(fmt.signed), "exponent": fmt.bits}
     elif isinstance(fmt, Fixed) and 0 < fmt.frac_bits < fmt.bits:
         widths = {"integer": fmt.int_bits, "fraction": fmt.frac_bits}
+    elif isinstance(fmt, Codebook):
+        widths = {"index": fmt.bits}
     else:
         widths = {"integer": fmt.bits}
     split, start = [], 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from fractions import Fraction
 
 from fmtemu.edges.options import Edges, Wrap, find_wrap
 from fmtemu.formats.base import Format
+from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
@@ -40,6 +42,8 @@ class Outcomes:
 def resolve(fmt: Format, rounding: Rounding, edges: Edges) -> Outcomes:
     """The codes that ``edges`` mean for ``fmt`` under ``rounding``; raises ValueError for a pair
     that the format cannot honour, naming the field and what is possible."""
+    if isinstance(fmt, Codebook):
+        return _CodebookResolver(fmt, rounding, edges).outcomes()
     return _Resolver(fmt, rounding, edges).outcomes()
 
 
@@ -129,7 +133,7 @@ class _Resolver:
         return infinity, infinity if fmt.negative_infinity_code is None else fmt.negative_infinity_code
 
     def _overflow_codes(self, positive: int, negative: int) -> Pair:
-        largest = (self.fmt.join(False, positive), self.fmt.join(True, max(negative, 0)))
+        largest = self._largest(positive, negative)
         if self.overflow == "infinity":
             return self._infinities()
         if self.overflow == "ieee":
@@ -145,6 +149,9 @@ class _Resolver:
         if self.overflow == "sat_zero":
             return 0, 0
         return (largest[0], largest[0]) if self.unsigned and find_wrap(self.overflow) else largest
+
+    def _largest(self, positive: int, negative: int) -> Pair:
+        return self.fmt.join(False, positive), self.fmt.join(True, max(negative, 0))
 
     def _signed_nan(self) -> Pair:
         """NaN as the result of a number: with its sign where NaN inputs keep theirs."""
@@ -172,7 +179,7 @@ class _Resolver:
             if not self.fmt.has_zero:
                 raise self.refuse("infinity", "it has no zero")
             return self.smallest[0], self.smallest[0]
-        return self.fmt.join(False, positive), self.fmt.join(True, max(negative, 0))
+        return self._largest(positive, negative)
 
     def _nan(self) -> Pair | None:
         fmt, choice = self.fmt, self.edges.nan
@@ -224,3 +231,29 @@ class _Resolver:
         if not isinstance(self.fmt, Float) or not self.fmt.has_zero:
             raise self.refuse("subnormals", "only floating point has subnormals")
         return 1 << self.fmt.mantissa_bits if self.fmt.subnormals else 0
+
+
+class _CodebookResolver(_Resolver):
+    """A codebook saturates at its ends and rounds zero as any number: few options have a meaning."""
+
+    fmt: Codebook
+
+    def outcomes(self) -> Outcomes:
+        if self.rounding.name == "jam":
+            raise ValueError(f"rounding='jam' is impossible for {self.fmt}: its entries have no last bit; use to_odd")
+        for f in fields(self.edges):
+            if f.name not in ("overflow", "infinity", "nan") and getattr(self.edges, f.name) != "format":
+                raise self.refuse(f.name, "a codebook rounds every finite number to the entries around it")
+        positive, negative = self.fmt.limits()
+        zero = self.fmt.neighbours(Fraction(0))[0]
+        return Outcomes(
+            limit=(positive, negative),
+            overflow=self._overflow_codes(positive, negative),
+            infinity=self._infinity(positive, negative),
+            nan=self._nan(),
+            zero=(zero, zero),
+            underflow=(zero, zero),
+        )
+
+    def _largest(self, positive: int, negative: int) -> Pair:
+        return self.fmt.count - 1, 0

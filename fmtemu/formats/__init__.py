@@ -2,6 +2,7 @@
 
 from fmtemu.formats.base import Format
 from fmtemu.formats.blocks import MX, NVFP4, Block, BlockFloat, GroupInt, PerChannel, PerTensor, PerToken
+from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.lns import LNS
@@ -17,6 +18,7 @@ __all__ = [
     "NVFP4",
     "Block",
     "BlockFloat",
+    "Codebook",
     "Fixed",
     "Float",
     "Format",

@@ -37,6 +37,7 @@ class Format(ABC):
     A number is a sign and a *magnitude code*: consecutive magnitude codes are adjacent
     magnitudes, counted on as if the format had no largest value. ``locate`` says where a real
     number falls between them and ``join`` makes the raw code; all rounding is built on the two.
+    Only a codebook, where the neighbours of a number may differ in sign, rounds by its ``neighbours``.
     """
 
     family = ""

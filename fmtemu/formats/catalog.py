@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fmtemu.formats.base import CATALOG_NAMES
 from fmtemu.formats.catalog_blocks import BLOCKS
+from fmtemu.formats.catalog_codebooks import CODEBOOKS
 from fmtemu.formats.entry import Entry
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
@@ -138,7 +139,7 @@ _TAKUMS = (
     *(Entry(f"takumlog{n}", Takum(n, logarithmic=True), "takum", _TAKUM, (f"takum_log{n}",)) for n in (8, 16, 32)),
 )
 
-ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + _BOUNDED_POSITS + _TAKUMS + _LNS + BLOCKS
+ENTRIES = _FLOATS + _INTEGERS + _FIXED + _POSITS + _BOUNDED_POSITS + _TAKUMS + _LNS + CODEBOOKS + BLOCKS
 
 #: Name or alias -> entry.
 BY_NAME = {name: entry for entry in ENTRIES for name in (entry.name, *entry.aliases)}

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from fmtemu.formats.base import Format
 from fmtemu.formats.catalog import BY_NAME
+from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.lns import COORDINATES, EXPONENTS, LNS, LNS_SPECIALS
@@ -17,8 +18,8 @@ from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
 
 _SPEC = (
-    "posit<16,1>, takum<16>, lns<8,3>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, e4m3, e4m3none, "
-    "binary8p3se, block<e2m1fn,16,e4m3fn>"
+    "posit<16,1>, takum<16>, lns<8,3>, codebook<-1,0,1>, float<4,3,none>, fixed<4,4>, int5, uint5, q4.4, uq4.4, "
+    "e4m3, e4m3none, binary8p3se, block<e2m1fn,16,e4m3fn>"
 )
 
 
@@ -58,6 +59,7 @@ _Q = re.compile(r"(u?)q(-?\d+)\.(-?\d+)")
 _FIXED = re.compile(r"(u?)fixed<(-?\d+),(-?\d+)>")
 _POSIT = re.compile(r"posit<(\d+),(\d+)(?:,rs=(\d+))?>")
 _TAKUM = re.compile(r"takum(log)?<(\d+)(,log)?>")
+_CODEBOOK = re.compile(r"codebook<([^<>]*)>")
 _FLOAT = re.compile(r"float<(\d+),(\d+)((?:,[a-z0-9=-]+)*)>")
 _LNS = re.compile(r"lns<(\d+),(\d+)((?:,[a-z0-9=/]+)*)>")
 _P3109 = re.compile(r"binary(\d+)p(\d+)([su])([ef])")
@@ -82,6 +84,8 @@ def _parse(text: str) -> Format:
         return _parse_float(text, int(m[1]), int(m[2]), m[3].split(",")[1:])
     if m := _LNS.fullmatch(name):
         return _parse_lns(text, int(m[1]), int(m[2]), m[3].split(",")[1:])
+    if m := _CODEBOOK.fullmatch(name):
+        return Codebook(tuple(_parse_entry(text, entry) for entry in m[1].split(",")))
     if m := _P3109.fullmatch(name):
         return _p3109(text, int(m[1]), int(m[2]), signed=m[3] == "s", extended=m[4] == "e")
     if name.startswith("block<") and name.endswith(">"):
@@ -92,6 +96,13 @@ def _parse(text: str) -> Format:
     near = difflib.get_close_matches(name, BY_NAME, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`fmtemu list` shows the names."
     raise ValueError(f"unknown format {text!r}: {hint} A format can also be spelt out: {_SPEC}")
+
+
+def _parse_entry(text: str, entry: str) -> float:
+    try:
+        return float(entry)
+    except ValueError:
+        raise ValueError(f"{text!r}: the entries of a codebook are numbers, got {entry!r}") from None
 
 
 def _short_float(name: str) -> Float | None:

@@ -18,6 +18,7 @@ from fmtemu.kernels import (
     power_scale,
     quick,
     rounding,
+    table,
     takum,
     words,
 )
@@ -37,6 +38,8 @@ _SHARED = (
     quick.encode_saturating, quick.cast_pivot, quick.encode_pivot, quick.cast_flat, quick.encode_flat,
     even.moved_pivot, even.cast_even, even.encode_even,
     power_scale.scale_exponent, power_scale.two_to,
+    table.key_of, table.choose_few, table.cell_of, table.slot_of, table.choose_slot, table.distance_of,
+    table.choose_drawn,
 )  # fmt: skip
 
 #: What the kernels' rounding names stand for.

@@ -35,5 +35,6 @@ def float_bits(value: Value, bits: int) -> int:
 
 
 def value_of_bits(word: int, bits: int) -> Fraction:
-    """The value of the bits of a finite positive float32 or float64."""
-    return Fraction(struct.unpack("<f" if bits == 32 else "<d", word.to_bytes(bits // 8, "little"))[0])
+    """The value of the bits of a finite float32 or float64, a signed word."""
+    packed = word.to_bytes(bits // 8, "little", signed=True)
+    return Fraction(struct.unpack("<f" if bits == 32 else "<d", packed)[0])

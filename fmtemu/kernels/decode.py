@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fmtemu.formats import Format
+from fmtemu.formats import Codebook, Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
@@ -28,6 +28,8 @@ def decode_values(codes: Any, fmt: Format, precision: int = 53) -> Any:
         return _float(codes, fmt)
     if isinstance(fmt, LNS):
         return _logarithmic(codes, fmt, precision)
+    if isinstance(fmt, Codebook):
+        return np.append(fmt.entries, np.nan)[np.minimum(codes, fmt.count).astype(np.intp)]
     raise TypeError(f"no decoder for {fmt!r}")
 
 

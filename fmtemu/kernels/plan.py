@@ -11,6 +11,7 @@ from fmtemu.edges import Wrap
 from fmtemu.formats import Format
 from fmtemu.formats.carrier import fits
 from fmtemu.formats.catalog import BY_NAME
+from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
@@ -18,6 +19,7 @@ from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
 from fmtemu.formats.tapered import Tapered
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
+from fmtemu.kernels.codebook import codebook_draws, codebook_steps
 from fmtemu.kernels.fixed import FIXED, FOLDED
 from fmtemu.kernels.log import LOG
 from fmtemu.kernels.log_grid import is_normal, is_periodic, log_grid
@@ -25,12 +27,19 @@ from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
 from fmtemu.kernels.rounding import mode_of
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
+from fmtemu.kernels.steps import Steps, step_fields
+from fmtemu.kernels.table import TABLES
 from fmtemu.kernels.takum import TAKUM
 from fmtemu.kernels.tapered_grid import has_tapered_kernel, posit_grid, takum_grid
 from fmtemu.quantizer import Quantizer
+from fmtemu.rounding import Stochastic
 
 #: Families and their fields; the last may be ``table``, which is what ``look_up`` looks up.
-FIELDS = {"float": FLOAT, "posit": POSIT, "takum": TAKUM, "fixed": FIXED, "folded": FOLDED, "log": LOG, **SHORTCUTS}
+FIELDS = {
+    **{"float": FLOAT, "posit": POSIT, "takum": TAKUM, "fixed": FIXED, "folded": FOLDED, "log": LOG},
+    **SHORTCUTS,
+    **TABLES,
+}
 
 
 class Plan(NamedTuple):
@@ -68,6 +77,8 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int
     fmt, table = quantizer.format, tuple[int, ...]()
     own = layout(bits)["MANTISSA"] + 1
     precision = own if precision is None else min(precision, own)
+    if isinstance(fmt, Codebook):
+        return _codebook_plan(quantizer, fmt, bits, to_codes)
     if isinstance(fmt, FixedPoint):
         family, grid = _fixed_grid(quantizer.outcomes.wrap, fmt, bits)
     elif isinstance(fmt, Posit):
@@ -89,6 +100,31 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int
         return plan
     words = _words((shortcut.fields[name] for name in FIELDS[shortcut.family] if name != "table"), bits)
     return plan._replace(quick=shortcut.family, tame=shortcut.tame, quick_values=words, quick_table=shortcut.table)
+
+
+def _codebook_plan(quantizer: Quantizer, fmt: Codebook, bits: int, to_codes: bool) -> Plan:
+    if not isinstance(quantizer.rounding, Stochastic):
+        return table_plan(quantizer, codebook_steps(fmt, quantizer.rounding, bits), bits, to_codes=to_codes)
+    results = [code if to_codes else float_bits(fmt.value(code), 64) for code in fmt.codes()]
+    fields, table = codebook_draws(fmt, quantizer.rounding, results)
+    mode = mode_of(quantizer.rounding, twos_complement=False)._asdict()
+    return _tabulated("drawn", {**mode, **_edge(quantizer, 64, fmt.precision, to_codes), **fields}, table, 64)
+
+
+def table_plan(quantizer: Quantizer, steps: Steps, bits: int, *, to_codes: bool) -> Plan:
+    """The plan of a quantizer that is a step function of sources of ``bits`` bits."""
+    precision = layout(bits)["MANTISSA"] + 1
+
+    def result(code: int) -> int:
+        return code if to_codes else float_bits(quantizer.format.value_in(code, precision), bits)
+
+    family, fields, table = step_fields(steps, result, bits)
+    return _tabulated(family, {**_edge(quantizer, bits, precision, to_codes), **fields}, table, bits)
+
+
+def _tabulated(family: str, fields: dict[str, int], table: list[int], bits: int) -> Plan:
+    values = _words((fields[name] for name in FIELDS[family] if name != "table"), bits)
+    return Plan(family, bits, values, layout(bits)["INFINITY"] - 1, _words(table, bits))
 
 
 def _words(values: Iterable[int], bits: int) -> tuple[int, ...]:

@@ -13,18 +13,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fmtemu import LNS, Edges, Fixed, Float, Format, Int, Posit, Quantizer, Rounding, Stochastic, Takum, exact
+from fmtemu import LNS, Codebook, Edges, Fixed, Float, Format, Int, Posit, Quantizer, Rounding, Stochastic, Takum, exact
 from fmtemu.edges import OPTIONS, PROFILES
 from fmtemu.formats import as_format
 from fmtemu.formats.base import Value
 from fmtemu.formats.carrier import fits, smallest_carrier
 from fmtemu.formats.catalog import ENTRIES
 from fmtemu.formats.tapered import Tapered
+from fmtemu.kernels.plan import make_plan
 from fmtemu.rounding import DEFINITIONS, STOCHASTIC_VARIANTS
 
 Array = NDArray[Any]
@@ -105,6 +107,11 @@ ODD = (
     Int(1, signed=False),
     Int(24),
     Int(32),
+    Codebook((-5.0, -1.5)),
+    Codebook((0.0, 3.0)),
+    Codebook((-4.0, 0.75, 1.0, 1.5, 8.0)),
+    Codebook((-3.0, -2.0, -1.0, 1.0, 1.25, 2.0, 100.0)),
+    Codebook((2.0**-149, 2.0**-148, 2.0**-127, 2.0**-126)),
 )
 #: Formats whose every code and decision is tested; of the others a sample.
 ENUMERATED_BITS = 8
@@ -185,6 +192,10 @@ def value_of(fmt: Format, code: int) -> Fraction:
 def magnitudes(fmt: Format) -> tuple[Fraction, ...]:
     """The format's values, the middles between them, and what lies outside on both sides."""
     found: list[Fraction] = []
+    if isinstance(fmt, Codebook):
+        entries = fmt.values()
+        middles = [(low + high) / 2 for low, high in pairwise(entries)]
+        return tuple(abs(x) for x in (*entries, *middles, fmt.smallest / 3, 4 * fmt.largest, 4 * fmt.lowest))
     half = Fraction(1, 2)
     codes, last = magnitude_codes(fmt), max(fmt.limits())
     beyond = [] if isinstance(fmt, Tapered) else [last + k for k in (1, 2, 3, 4)]
@@ -248,7 +259,8 @@ def points(fmt: Format, source: str) -> Array:
     random = np.random.default_rng(fmt.bits)
     near = with_neighbours(magnitudes(fmt), dtype)
     with np.errstate(over="ignore"):
-        spread = np.exp2(random.uniform(math.log2(fmt.smallest) - 2, math.log2(fmt.largest) + 2, 64)).astype(dtype)
+        largest = max(fmt.largest, -fmt.lowest)
+        spread = np.exp2(random.uniform(math.log2(fmt.smallest) - 2, math.log2(largest) + 2, 64)).astype(dtype)
     patterns = np.frombuffer(random.bytes(48 * near.itemsize), near.dtype)
     patterns = patterns[~np.isnan(patterns)]
     positive = np.concatenate([near, spread, specials(source), patterns])
@@ -272,19 +284,37 @@ def unique(x: Array) -> Array:
 def stochastic_points(fmt: Format, source: str, rounding: Stochastic, random: Array) -> Array:
     """Element i stands next to where its random integer R turns the decision: k + R = 2**bits."""
     dtype, n = np.dtype(source).type, rounding.bits
+    if isinstance(fmt, Codebook):
+        return stochastic_points_between(fmt, dtype, n, random)
     cells = [c for c in magnitude_codes(fmt) if c < max(fmt.limits()) and not (c == 0 and isinstance(fmt, Tapered))]
     if not cells:
         return points(fmt, source)
     chosen = np.random.default_rng(n).integers(0, len(cells), random.size)
-    exact_points = []
-    for i, r in enumerate(random.tolist()):
-        shift = Fraction(i % 3, 2) if n < 30 else Fraction(0)  # k itself, or where B and C round to it
-        d = max(((1 << n) - r - shift) / (1 << n), Fraction(0))
-        d = Fraction((1 << n) - 1, 1 << n) if d >= 1 else d
-        exact_points.append(magnitude_at(fmt, cells[chosen[i]], d))
+    exact_points = [magnitude_at(fmt, cells[chosen[i]], turning_point(i, r, n)) for i, r in enumerate(random.tolist())]
     near = with_neighbours(exact_points, dtype).reshape(3, -1)
     picked = near[np.arange(random.size) % 3, np.arange(random.size)]
     return np.where(np.arange(random.size) % 2, picked, -picked)
+
+
+def turning_point(i: int, r: int, n: int) -> Fraction:
+    """A position below 1 at which k + r = 2**n: k itself, or where B and C round to it."""
+    shift = Fraction(i % 3, 2) if n < 30 else Fraction(0)
+    d = max(((1 << n) - r - shift) / (1 << n), Fraction(0))
+    return Fraction((1 << n) - 1, 1 << n) if d >= 1 else d
+
+
+def stochastic_points_between(fmt: Codebook, dtype: Any, n: int, random: Array) -> Array:
+    """The same for a codebook: next to a turning point between two of its entries."""
+    chosen = np.random.default_rng(n).integers(0, fmt.count - 1, random.size).tolist()
+    exact_points, entries = [], fmt.values()
+    for i, r in enumerate(random.tolist()):
+        low, high = entries[chosen[i] : chosen[i] + 2]
+        inside = Fraction(low + high, 2) if low + high else (low, high)[i % 2] / 2
+        lower, upper, _ = fmt.between(chosen[i], inside)
+        start, end = Fraction(fmt.value(lower)), Fraction(fmt.value(upper))
+        exact_points.append(start + turning_point(i, r, n) * (end - start))
+    near = with_neighbours(exact_points, dtype).reshape(3, -1)
+    return near[np.arange(random.size) % 3, np.arange(random.size)]
 
 
 # -- what exact.py says ------------------------------------------------------------------------
@@ -350,6 +380,14 @@ def possible_edges(fmt: Format, rounding: Rounding) -> list[Edges | str]:
     candidates += [Edges(**{field: option}) for field, options in OPTIONS.items() for option in options]
     candidates += [Edges(overflow=f"{wrap}({n})") for wrap in ("wrap", "wrap_sm") for n in (1, 2, 4)]
     return [edges for edges in candidates if is_possible(lambda e=edges: Quantizer(fmt, rounding, e))]
+
+
+def has_arrays(fmt: Format, rounding: Rounding) -> bool:
+    """Whether arrays are cast to the format with this rounding: not by jam to codebooks, and not by
+    stochastic ones of more bits than their positions leave room for."""
+    if rounding.is_stochastic and not draws_in_arrays(fmt):
+        return False
+    return not isinstance(fmt, Codebook) or is_possible(lambda: make_plan(Quantizer(fmt, rounding), 64, to_codes=True))
 
 
 def is_possible(make: Callable[[], object]) -> bool:

@@ -21,6 +21,7 @@ from boundaries import (
     draws_in_arrays,
     expected,
     float_bits,
+    has_arrays,
     label,
     points,
     possible_edges,
@@ -54,7 +55,9 @@ def pairs(roundings: tuple[Rounding, ...], count: int) -> Iterator[Any]:
     """Every format with every rounding; but ``count`` roundings of each are slow."""
     for position, fmt in enumerate(FORMATS):
         chosen = rotation(position, roundings, count)
-        for rounding in roundings if draws_in_arrays(fmt) else [r for r in roundings if not r.is_stochastic]:
+        for rounding in roundings:
+            if not has_arrays(fmt, rounding):
+                continue
             marks = () if rounding in chosen else (SLOW,)
             yield pytest.param(fmt, rounding, marks=marks, id=f"{label(fmt)}-{label(rounding)}")
 
@@ -127,6 +130,8 @@ def edge_pairs() -> Iterator[Any]:
             fast = fmt.bits <= 8 and (i + j) % 3 == 0
             rounding = DETERMINISTIC[(i + j) % len(DETERMINISTIC)] if j % 2 else DETERMINISTIC[0]
             marks = () if fast else (SLOW,)
+            if not has_arrays(fmt, rounding):
+                continue
             yield pytest.param(fmt, rounding, edges, marks=marks, id=f"{label(fmt)}-{label(rounding)}-{label(edges)}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
 
-from fmtemu.formats import LNS, Fixed, Float, Format, Int, Posit, Takum
+from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Int, Posit, Takum
 from fmtemu.formats.catalog import ENTRIES
 from fmtemu.formats.minifloat import SPECIALS
 from fmtemu.formats.tapered import Tapered
@@ -77,6 +77,10 @@ ODD = (
     Int(8, symmetric=True),
     Int(64),
     Int(64, signed=False),
+    Codebook((0.0, 3.0)),
+    Codebook((1.0, 1.5, 3.0)),
+    Codebook((-4.0, 0.75, 1.0, 1.5, 8.0)),
+    Codebook((-1.7e308, 5e-324, 0.1)),
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 from samples import ALL, ENUMERABLE, FLOATS, IRRATIONAL, ROUNDED_IN_VALUE, TAPERED, magnitude_codes, sample, successor
 
 from fmtemu import Quantizer, exact
-from fmtemu.formats import Float, Format
+from fmtemu.formats import Codebook, Float, Format
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.tapered import Tapered
 from fmtemu.rounding import DEFINITIONS
@@ -20,7 +20,7 @@ def magnitude(fmt: Format, k: int, negative: bool = False) -> Fraction:
     return abs(Fraction(fmt.value(fmt.join(negative, k))))
 
 
-@pytest.mark.parametrize("fmt", ALL, ids=repr)
+@pytest.mark.parametrize("fmt", ALL, ids=str)
 def test_magnitudes_increase_with_their_codes(fmt: Format) -> None:
     for negative in (False, True):
         values = [fmt.value(fmt.join(negative, k)) for k in magnitude_codes(fmt, negative)]
@@ -28,23 +28,23 @@ def test_magnitudes_increase_with_their_codes(fmt: Format) -> None:
         assert len(set(values)) == len(values)
 
 
-@pytest.mark.parametrize("fmt", ALL, ids=repr)
+@pytest.mark.parametrize("fmt", ALL, ids=str)
 def test_locate_finds_every_value_where_it_is(fmt: Format) -> None:
-    for negative in (False, True):
+    for negative in (False, True)[: 1 if isinstance(fmt, Codebook) else 2]:  # locate is of one sign there
         for k in magnitude_codes(fmt, negative):
             x = magnitude(fmt, k, negative)
             if x:
                 assert fmt.locate(x) == (k, successor(fmt, k), 0)
 
 
-@pytest.mark.parametrize("fmt", ENUMERABLE, ids=repr)
+@pytest.mark.parametrize("fmt", ENUMERABLE, ids=str)
 def test_join_makes_every_code_of_a_number(fmt: Format) -> None:
     made = {fmt.join(negative, k) for negative in (False, True) for k in magnitude_codes(fmt, negative)}
     finite = {code for code in fmt.codes() if math.isfinite(fmt.value(code))}
     assert made == finite
 
 
-@pytest.mark.parametrize("fmt", ROUNDED_IN_VALUE, ids=repr)
+@pytest.mark.parametrize("fmt", ROUNDED_IN_VALUE, ids=str)
 def test_position_is_linear_in_the_value(fmt: Format) -> None:
     for k in magnitude_codes(fmt)[:-1]:
         upper = successor(fmt, k)
@@ -81,7 +81,7 @@ def test_tapered_numbers_reach_neither_zero_nor_nar(fmt: Tapered) -> None:
         assert [exact.encode(x, quantizer) for x in (huge, -huge)] == [largest, fmt.join(True, largest)]
 
 
-@pytest.mark.parametrize("fmt", [f for f in FLOATS if f.has_zero], ids=repr)
+@pytest.mark.parametrize("fmt", [f for f in FLOATS if f.has_zero], ids=str)
 def test_floats_count_on_past_their_largest(fmt: Float) -> None:
     wider = Float(fmt.exponent_bits + 1, fmt.mantissa_bits, fmt.bias, "none", fmt.subnormals, signed=False)
     top = fmt.limits()[0]
@@ -90,7 +90,7 @@ def test_floats_count_on_past_their_largest(fmt: Float) -> None:
             assert fmt.locate(magnitude(wider, k)) == (k, k + 1, 0)
 
 
-@pytest.mark.parametrize("fmt", [f for f in ALL if isinstance(f, FixedPoint)], ids=repr)
+@pytest.mark.parametrize("fmt", [f for f in ALL if isinstance(f, FixedPoint)], ids=str)
 def test_fixed_point_counts_units_without_end(fmt: FixedPoint) -> None:
     unit = fmt.value(1) if fmt.bits > 1 else Fraction(1)
     for k in (0, 1, fmt.limits()[0] + 1, 1 << 70):

@@ -16,7 +16,7 @@ def numbers(fmt: Format) -> list[Fraction]:
     return [Fraction(v) for v in map(fmt.value, fmt.codes()) if math.isfinite(v)]
 
 
-@pytest.mark.parametrize("fmt", ENUMERABLE, ids=repr)
+@pytest.mark.parametrize("fmt", ENUMERABLE, ids=str)
 def test_extremes_and_count(fmt: Format) -> None:
     values = sorted(set(numbers(fmt)))
     positive = [v for v in values if v > 0]
@@ -27,14 +27,14 @@ def test_extremes_and_count(fmt: Format) -> None:
     assert fmt.has_zero == (0 in values)
 
 
-@pytest.mark.parametrize("fmt", ENUMERABLE, ids=repr)
+@pytest.mark.parametrize("fmt", ENUMERABLE, ids=str)
 def test_eps_is_the_step_above_one(fmt: Format) -> None:
     above = [v for v in set(numbers(fmt)) if v > 1]
     expected = min(above) - 1 if above and 1 in numbers(fmt) else None
     assert fmt.eps == expected
 
 
-@pytest.mark.parametrize("fmt", ENUMERABLE, ids=repr)
+@pytest.mark.parametrize("fmt", ENUMERABLE, ids=str)
 def test_special_codes(fmt: Format) -> None:
     shown = {code: fmt.value(code) for code in fmt.codes()}
     nans = {code for code, v in shown.items() if v != v}
@@ -48,7 +48,7 @@ def test_special_codes(fmt: Format) -> None:
     assert all(math.copysign(1, shown[code]) < 0 for code in minus_zero)
 
 
-@pytest.mark.parametrize("fmt", [f for f in ENUMERABLE if not f.is_carrier_rounded], ids=repr)
+@pytest.mark.parametrize("fmt", [f for f in ENUMERABLE if not f.is_carrier_rounded], ids=str)
 def test_values_fit_their_precision_and_lowest_bit(fmt: Format) -> None:
     values = [abs(v) for v in numbers(fmt) if v]
     assert fmt.emax == floor_log2(fmt.largest)
@@ -67,7 +67,7 @@ def test_values_fit_their_precision_and_lowest_bit(fmt: Format) -> None:
         assert any((v / Fraction(2) ** fmt.lsb_exponent).numerator % 2 for v in values), "the lowest bit is used"
 
 
-@pytest.mark.parametrize("fmt", [f for f in ENUMERABLE if f.is_carrier_rounded], ids=repr)
+@pytest.mark.parametrize("fmt", [f for f in ENUMERABLE if f.is_carrier_rounded], ids=str)
 def test_irrational_values_differ_in_their_precision(fmt: Format) -> None:
     codes = [code for code in fmt.codes() if math.isfinite(fmt.value(code))]
     rounded = {Fraction(fmt.value_in(code, fmt.precision)) for code in codes}
@@ -75,7 +75,7 @@ def test_irrational_values_differ_in_their_precision(fmt: Format) -> None:
     assert all((v / Fraction(2) ** fmt.lsb_exponent).denominator == 1 for v in rounded)
 
 
-@pytest.mark.parametrize("fmt", [f for f in FLOATS if f.bits <= 10], ids=repr)
+@pytest.mark.parametrize("fmt", [f for f in FLOATS if f.bits <= 10], ids=str)
 def test_normal_and_subnormal_numbers(fmt: Float) -> None:
     positive = sorted({v for v in numbers(fmt) if v > 0})
     normal = [v for v in positive if v >= Fraction(2) ** fmt.emin]
@@ -84,7 +84,7 @@ def test_normal_and_subnormal_numbers(fmt: Float) -> None:
     assert fmt.smallest_subnormal == (subnormal[0] if subnormal else None)
 
 
-@pytest.mark.parametrize("fmt", ALL, ids=repr)
+@pytest.mark.parametrize("fmt", ALL, ids=str)
 def test_bits_hold_every_code(fmt: Format) -> None:
     codes = fmt.codes()
     assert 0 <= next(codes) < 1 << fmt.bits

@@ -12,11 +12,11 @@ import pytest
 import torch
 from samples import ALL, CATALOG
 
-from fmtemu import LNS, Fixed, Float, Format, Int, Posit, Scaled, Scaling, Takum, as_format  # noqa: F401
+from fmtemu import LNS, Codebook, Fixed, Float, Format, Int, Posit, Scaled, Scaling, Takum, as_format  # noqa: F401
 from fmtemu.formats.catalog import BY_NAME, ENTRIES
 
 
-@pytest.mark.parametrize("fmt", ALL, ids=repr)
+@pytest.mark.parametrize("fmt", ALL, ids=str)
 def test_names_and_reprs_lead_back(fmt: Format) -> None:
     assert as_format(str(fmt)) == fmt
     assert eval(repr(fmt)) == fmt
@@ -69,6 +69,8 @@ def test_catalog_names_are_unique_and_shown() -> None:
         ("int5", Int(5)),
         ("uint5", Int(5, signed=False)),
         ("int8sym", Int(8, symmetric=True)),
+        ("codebook<-1,0,1>", Codebook((-1.0, 0.0, 1.0))),
+        ("Codebook< -1.5, 2e-3, 7 >", Codebook((-1.5, 0.002, 7.0))),
         (float, Float(11, 52)),
         (int, Int(64)),
     ],
@@ -121,7 +123,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(typo: str, nearest: str) -
 
 def test_an_unknown_name_shows_how_to_spell_a_format_out() -> None:
     with pytest.raises(ValueError, match=r"fmtemu list.*posit<16,1>"):
-        as_format("zebra")
+        as_format("zzz")
 
 
 @pytest.mark.parametrize(("name", "bits"), [("q3.4", 7), ("q7.8", 15), ("q0.7", 7), ("q15.16", 31)])
