@@ -95,6 +95,8 @@ def decode(codes: Any, fmt: object = None, *, dtype: Any = None, out: Any = None
     if isinstance(codes, (int, np.integer)) and not isinstance(codes, bool):
         if codes < 0:
             raise ValueError(f"decode: codes are unsigned, got {codes}")
+        if int(codes) >> quantizer.format.bits:
+            raise ValueError(f"decode: codes of {quantizer.format} are below 2**{quantizer.format.bits}, got {codes}")
         return _backend(0.0).decode(np.asarray(codes, np.uint64), quantizer.format, dtype, out)[()]
     if isinstance(codes, _SCALARS):
         raise TypeError(f"decode: codes must be unsigned integers, got {codes!r}")

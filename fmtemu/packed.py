@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,7 @@ from fmtemu.cast import decode, encode, load_backend
 from fmtemu.edges import Edges
 from fmtemu.encoded import Encoded
 from fmtemu.formats import Format, Scaled, as_format
+from fmtemu.formats.base import check_count
 from fmtemu.packing import MOST_BITS, check_layout, pack, unpack
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding
@@ -48,10 +50,14 @@ class PackedArray:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "format", as_format(self.format))
-        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "shape", _check_shape(self.shape))
         expected = find_parts(self.format, self.shape, self.layout)
         for name in ("packed", "scales", "zero_points", "outer_scales"):
             given, part = getattr(self, name), expected.get(name)
+            if given is not None and not hasattr(given, "dtype"):
+                raise TypeError(
+                    f"PackedArray: {name} must be a NumPy array or a torch tensor, got {type(given).__name__}"
+                )
             found = None if given is None else (tuple(given.shape), str(given.dtype).removeprefix("torch."))
             if found != (None if part is None else (part.shape, part.dtype.name)):
                 needed = "none" if part is None else f"{part.dtype} of shape {part.shape}"
@@ -96,6 +102,8 @@ class PackedArray:
     @classmethod
     def from_encoded(cls, encoded: Encoded, *, layout: str = "little") -> PackedArray:
         """What ``fmtemu.encode`` made of an array in a format with scales, packed."""
+        if not isinstance(encoded, Encoded):
+            raise TypeError(f"PackedArray.from_encoded takes an Encoded, got {type(encoded).__name__}")
         fmt = encoded.quantizer.format
         packed = _pack(encoded.codes, fmt, layout)
         return cls(fmt, encoded.shape, packed, layout, encoded.scales, encoded.zero_points, encoded.outer_scales)
@@ -167,6 +175,12 @@ def find_parts(fmt: Format, shape: tuple[int, ...], layout: str) -> dict[str, Pa
     if fmt.outer is not None:
         parts["outer_scales"] = _part(_tiles(shape, fmt.outer.extents(shape)), "float32")
     return parts
+
+
+def _check_shape(shape: Any) -> tuple[int, ...]:
+    if not isinstance(shape, (tuple, list)):
+        raise TypeError(f"PackedArray: shape must be a tuple of integers, got {shape!r}")
+    return tuple(check_count("PackedArray", "each length of shape", length, 0, sys.maxsize) for length in shape)
 
 
 def _part(shape: tuple[int, ...], dtype: str, stored: str | None = None) -> Part:

@@ -146,6 +146,12 @@ def _key(quantizer: Quantizer, seed: Any, stream: Any, offset: int, size: int) -
     return derive_key(seed, stream)
 
 
+def check_random(quantizer: Quantizer, seed: Any, stream: Any, offset: int, size: int) -> None:
+    """Raise where a stochastic rounding of ``size`` elements has no random bits."""
+    if quantizer.rounding.is_stochastic:
+        _key(quantizer, seed, stream, offset, size)
+
+
 def _check_nan(quantizer: Quantizer) -> None:
     """Raise unless NaN has a code."""
     if quantizer.outcomes.nan is None:

@@ -37,6 +37,7 @@ def cast(
 ) -> Any:
     """See fmtemu.cast."""
     x, fmt, given = _source("cast", x, quantizer, zero_point)
+    arrays.check_random(quantizer, seed, stream, offset, x.size)
     result = _result_dtype(given, dtype)
     if out is None:
         out = np.empty(x.shape, result)
@@ -65,6 +66,7 @@ def encode(
     if out is not None:
         raise TypeError("encode: out is for formats without scales; Encoded holds arrays of its own")
     x, fmt, _ = _source("encode", x, quantizer, zero_point)
+    arrays.check_random(quantizer, seed, stream, offset, x.size)
     dtype = code_dtype(fmt.element)
     codes = np.empty(x.shape, dtype)
     fast = _run_fast(x, quantizer, scale, codes, to_codes=True)

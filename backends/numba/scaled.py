@@ -133,7 +133,14 @@ def _arguments(verb: str, x: Any, quantizer: Quantizer, scale: Any, zero_point: 
             f"{verb}: with scale=, {quantizer} cannot be rounded once: its precision and random bits "
             f"must be at most {_BOUNDARY_BITS} together, and float32 hold the format"
         )
-    return x, _check_scale(verb, scale), _check_zero_point(verb, zero_point, quantizer)
+    zero_point = _check_zero_point(verb, zero_point, quantizer)
+    try:
+        np.broadcast_to(zero_point, x.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{verb}: zero_point of shape {zero_point.shape} does not broadcast to x's shape {x.shape}"
+        ) from error
+    return x, _check_scale(verb, scale), zero_point
 
 
 def _quotient(verb: str, x: Any, scale: Any, quantizer: Quantizer) -> Any:

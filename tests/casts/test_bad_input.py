@@ -291,3 +291,38 @@ def test_a_mask_is_not_dropped() -> None:
 def test_scales_are_positive_and_finite(scale: float) -> None:
     with pytest.raises(ValueError, match="scale must be positive and finite"):
         fe.cast(np.float32([1]), "e4m3fn", scale=scale)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: fe.decode(2**70, "int8"), ValueError, r"codes of int8 are below 2\*\*8, got 1180591620717411303424"),
+        (
+            lambda: fe.cast(X, "int8", scale=1.0, zero_point=np.ones(3, int)),
+            ValueError,
+            r"zero_point of shape \(3,\) does not broadcast to x's shape \(2,\)",
+        ),
+        (lambda: fe.PackedArray("e4m3fn", (2,), [1, 2]), TypeError, "packed must be a NumPy array.*got list"),
+        (lambda: fe.PackedArray("mxfp4", (32,), np.zeros(16, np.uint8), scales=3), TypeError, "scales.*got int"),
+        (lambda: fe.PackedArray("e4m3fn", 2, np.zeros(2, np.uint8)), TypeError, "shape must be a tuple.*got 2"),
+        (lambda: fe.PackedArray("e4m3fn", (2.0,), np.zeros(2, np.uint8)), TypeError, r"length of shape.*2\.0"),
+        (lambda: fe.PackedArray("e4m3fn", (-1,), np.zeros(2, np.uint8)), ValueError, "length of shape.*got -1"),
+        (lambda: fe.PackedArray.from_encoded(X), TypeError, "from_encoded takes an Encoded, got ndarray"),
+    ],
+)
+def test_arguments_of_the_wrong_kind(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_random_bits_of_blocks_are_asked_for_as_those_of_numbers() -> None:
+    """Before anything is cast, and of arrays without an element too."""
+    for x in (np.ones((3, 32), np.float32), np.ones((0, 32), np.float32)):
+        for spec in ("e4m3fn | stochastic", "nvfp4 | stochastic"):
+            with pytest.raises(ValueError, match="needs seed="):
+                fe.cast(x, spec)
+            with pytest.raises(TypeError, match="offset must be an integer, got 'a'"):
+                fe.encode(x, spec, seed=1, offset="a")  # type: ignore[arg-type]
+            if x.size:
+                with pytest.raises(ValueError, match=r"offset must be .*, got 18446744073709551606"):
+                    fe.cast(x, spec, seed=1, offset=2**64 - 10)
