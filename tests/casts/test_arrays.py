@@ -12,7 +12,7 @@ from boundaries import Array, bits_of, exact_value, float_bits
 
 import fmtemu as fe
 from fmtemu import Quantizer, Stochastic, exact
-from fmtemu.backends.numba import run
+from fmtemu.backends.numba import arrays, run
 from fmtemu.random import random_bits
 
 FLOATS = ("float16", "float32", "float64")
@@ -187,6 +187,18 @@ def test_layouts(name: str, spec: str) -> None:
     assert np.array_equal(x, before), "the source is left alone"
     spread = np.repeat(codes, 2, axis=-1)[..., ::2]
     assert np.array_equal(fe.decode(spread, spec.split(" ")[0]), values)
+
+
+@pytest.mark.parametrize("name", layouts())
+def test_layouts_are_copied_by_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "_COPIED", 7)
+    x, options = layouts()[name], {"seed": 4, "offset": 3}
+    for spec in ("e4m3fn", "e4m3fn | stochastic"):
+        truth = fe.cast(np.ascontiguousarray(x), spec, **options)
+        assert np.array_equal(fe.cast(x, spec, **options), truth)
+        assert np.array_equal(fe.decode(fe.encode(x, spec, **options), "e4m3fn"), truth)
+    with pytest.raises(ValueError, match="NaN"):
+        fe.encode(np.where(x == x.max(), np.float32(np.nan), x).T, "int8")
 
 
 def test_python_floats() -> None:

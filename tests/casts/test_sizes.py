@@ -128,7 +128,7 @@ def test_huge_stochastic_encode(offset: int, codes: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", ["e4m3fn", "posit8 | to_odd"])
-def test_huge_encode_decode_and_pack(spec: str, codes: Any, tmp_path: Path) -> None:
+def test_huge_encode_and_decode(spec: str, codes: Any, tmp_path: Path) -> None:
     row = one_row()
     fe.encode(np.broadcast_to(row, (ROWS, ROW)), spec, out=codes)
     truth = fe.encode(row, spec)
