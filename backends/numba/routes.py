@@ -13,6 +13,7 @@ from fmtemu.formats.carrier import fits, holds, smallest_carrier
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.parse import dtype_name
+from fmtemu.formats.takum import Takum
 from fmtemu.kernels.plan import Plan, has_kernel, make_plan
 from fmtemu.kernels.table import TABLES
 from fmtemu.quantizer import Quantizer
@@ -83,7 +84,7 @@ def _route(
     codes: str | None = None,
 ) -> Route:
     bits, to_codes = 8 * source.itemsize, target.kind == "u"
-    if quantizer.rounding.is_stochastic and isinstance(quantizer.format, LNS):
+    if quantizer.rounding.is_stochastic and _is_logarithmic(quantizer.format):
         raise ValueError(
             f"{quantizer} cannot be cast in arrays: no kernel rounds logarithms stochastically; "
             "use fmtemu.exact, one number at a time"
@@ -97,6 +98,10 @@ def _route(
     codes = codes or (target.name if to_codes else None)
     loop = compiled(plan.family, plan.quick, rounding, plan.bits, source.name, codes)
     return Route(loop, values, source, target, result, source == given and target == result, stochastic)
+
+
+def _is_logarithmic(fmt: Format) -> bool:
+    return isinstance(fmt, LNS) or (isinstance(fmt, Takum) and fmt.logarithmic)
 
 
 def _loop_values(plan: Plan) -> Any:

@@ -29,6 +29,7 @@ from fmtemu.kernels.rounding import mode_of
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
 from fmtemu.kernels.steps import Steps, step_fields
 from fmtemu.kernels.table import TABLES
+from fmtemu.kernels.tabulated import is_tabulated, tabulated_steps
 from fmtemu.kernels.takum import TAKUM
 from fmtemu.kernels.tapered_grid import has_tapered_kernel, posit_grid, takum_grid
 from fmtemu.quantizer import Quantizer
@@ -63,6 +64,8 @@ def has_kernel(fmt: Format, bits: int) -> bool:
         return False
     if isinstance(fmt, Float):  # the word's own subnormals would need another path
         return fmt.mantissa_bits <= layout(bits)["MANTISSA"] and fmt.emin >= carrier.emin + (0 if fmt.has_zero else 1)
+    if is_tabulated(fmt, bits):
+        return True
     if isinstance(fmt, LNS):
         return is_periodic(fmt) and is_normal(fmt, bits)
     return not isinstance(fmt, Tapered) or has_tapered_kernel(fmt, bits)
@@ -77,6 +80,8 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int
     fmt, table = quantizer.format, tuple[int, ...]()
     own = layout(bits)["MANTISSA"] + 1
     precision = own if precision is None else min(precision, own)
+    if is_tabulated(fmt, bits):
+        return table_plan(quantizer, tabulated_steps(quantizer, bits), bits, to_codes=to_codes)
     if isinstance(fmt, Codebook):
         return _codebook_plan(quantizer, fmt, bits, to_codes)
     if isinstance(fmt, FixedPoint):

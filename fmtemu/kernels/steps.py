@@ -56,8 +56,8 @@ def _largest(bits: int) -> Fraction:
 
 
 def bisected_steps(quantizer: Quantizer, codes: Sequence[int], bits: int) -> Steps:
-    """The steps of a quantizer that takes finite sources to ``codes`` in this order, by bisection of
-    fmtemu.exact: a few milliseconds per code."""
+    """The steps of a deterministic quantizer that takes finite sources to ``codes`` in this order, by bisection
+    of fmtemu.exact: a few milliseconds per code."""
     rank: dict[int | None, int] = {code: i for i, code in enumerate(codes)}
     starts = []
     lowest, beyond = -layout(bits)["INFINITY"], layout(bits)["INFINITY"]
@@ -65,7 +65,8 @@ def bisected_steps(quantizer: Quantizer, codes: Sequence[int], bits: int) -> Ste
         low, high = lowest, beyond
         while low < high:
             middle = (low + high) // 2
-            if rank[exact.encode(value_of_key(middle, bits), quantizer)] < i:
+            number = -0.0 if middle == -1 else value_of_key(middle, bits)
+            if rank[exact.encode(number, quantizer)] < i:
                 low = middle + 1
             else:
                 high = middle

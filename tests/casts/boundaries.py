@@ -37,12 +37,12 @@ STOCHASTIC = tuple(Stochastic(bits, v) for bits in (1, 3, 8, 16, 17, 24, 30) for
 
 #: Formats of the catalog that differ from others in their number of bits only.
 TWINS = ("pow2_3", "pow2_5", "log2_3", "log2_4", "logsqrt2_4")
-#: Formats that arrays are not cast to: see test_takums.py.
-DECODED_ONLY = ("takumlog8",)
+#: A format whose tables take seconds to make: see test_tabulated.py.
+TABULATED = ("takumlog8",)
 SMALL = tuple(
     entry.format
     for entry in ENTRIES
-    if entry.format.bits <= 8 and entry.group != "block" and entry.name not in (*TWINS, *DECODED_ONLY)
+    if entry.format.bits <= 8 and entry.group != "block" and entry.name not in (*TWINS, *TABULATED)
 )
 WIDE = tuple(
     as_format(name)

@@ -125,8 +125,8 @@ def test_carriers_hold_takums_or_are_refused() -> None:
     with pytest.raises(ValueError, match=r"float32 does not hold all values of takum<6>: give dtype=float64"):
         fe.cast(x, "takum<6>")
     assert fe.cast(x, "takum<57>", dtype=np.float64).tolist() == [1, 3]
-    with pytest.raises(ValueError, match=r"takumlog8 cannot be cast in arrays: .*use fmtemu\.exact"):
-        fe.encode(x, "takumlog8")
+    with pytest.raises(ValueError, match=r"takumlog16 cannot be cast in arrays: .*use fmtemu\.exact"):
+        fe.encode(x, "takumlog16")
     for spec in ("takum<58>", "takumlog<57>"):
         with pytest.raises(ValueError, match="wider than float64 holds"):
             fe.encode(x, spec)
