@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fmtemu.formats.blocks import MX, NVFP4, Block, BlockFloat, GroupInt, PerChannel, PerTensor, PerToken
+from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.entry import Entry
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.scaled import Scaled, Scaling
+from fmtemu.formats.tables import NF4
 
 _E8M0 = Float(8, 0, specials="e8m0", signed=False)
 _E5M2 = Float(5, 2)
@@ -84,6 +86,7 @@ BLOCKS = (
     _block("int4_g64", GroupInt(4, 64, affine=True), _GPTQ),
     _block("int4_g32", GroupInt(4, 32, affine=True), _GPTQ),
     _block("int3_g128", GroupInt(3, 128, affine=True), _GPTQ, "gptq_int3"),
+    _block("nf4_b64", Block(Codebook(NF4), 64, None), "Dettmers et al., QLoRA, 2023, without its double quantization"),
     _block("q4_0", GroupInt(4, 32), "layout of ggml's Q4_0; its absolute maximum lands on 7"),
     _block("q5_0", GroupInt(5, 32), "layout of ggml's Q5_0; its absolute maximum lands on 15"),
     _block("q8_0", GroupInt(8, 32), "layout of ggml's Q8_0"),
