@@ -19,6 +19,7 @@ from fmtemu.formats.catalog import ENTRIES
 from fmtemu.formats.minifloat import SPECIALS
 from fmtemu.formats.scaled import CHOICES, SCALE_RULES
 from fmtemu.rounding import DEFINITIONS, ROUNDING_NAMES, STOCHASTIC_VARIANTS
+from fmtemu.scale_search import METHODS
 
 #: Rows of cells, the header first; text between backquotes is code.
 Rows = Iterable[tuple[str, ...]]
@@ -82,6 +83,13 @@ def scale_choices(field: str) -> Rows:
     """What a field of Scaling may be."""
     yield field, "meaning"
     for name, meaning in CHOICES[field].items():
+        yield code(name), meaning
+
+
+def scale_methods() -> Rows:
+    """How find_scale finds a scale."""
+    yield "method", "the scale"
+    for name, meaning in METHODS.items():
         yield code(name), meaning
 
 
@@ -211,6 +219,7 @@ TABLES: dict[str, Callable[..., Rows]] = {
         blocks,
         scale_rules,
         scale_choices,
+        scale_methods,
         integers,
         codebooks,
         specials,
