@@ -83,7 +83,7 @@ def checked(scales: Reals | Scales, fmt: Format) -> Scales:
     return np.asarray(rounded, dtype=np.float32)
 
 
-def check_method(owner: str, method: str, fmt: Format, percentile: float) -> None:
+def check_method(owner: str, method: str, fmt: Format, percentile: float = 99.9) -> None:
     """Raise unless the method is known, and can be used for the format."""
     if method not in METHODS:
         raise ValueError(f"{owner}: unknown method {method!r}; allowed: {', '.join(METHODS)}")

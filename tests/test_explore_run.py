@@ -208,7 +208,8 @@ def test_a_study_that_is_not_there_is_refused(spec, says):
     [
         ({"weights": "int4,e4m3fm"}, "weights: unknown format 'e4m3fm'"),
         ({"activations": " , "}, "activations: no formats"),
-        ({"calibration": "best"}, "calibration 'best'"),
+        ({"calibration": "best"}, "calibration: unknown method 'best'"),
+        ({"calibration": "octav", "weights": "e2m1fn"}, "calibration: method='octav' is for evenly spaced formats"),
         ({"cost": "money"}, "cost 'money'"),
         ({"jobs": 0}, "jobs"),
         ({"storage": "sqlite:////no/such/folder/s.db"}, "cannot reach the storage"),

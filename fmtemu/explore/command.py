@@ -37,8 +37,8 @@ def explore(
         str,
         typer.Option(
             metavar="METHOD",
-            help="How scales are found: least_squares (least squared error) or absmax (the largest magnitude "
-            "lands on the format's largest value).",
+            help="How scales are found: least_squares (least squared error), absmax (the largest magnitude lands on "
+            "the format's largest value), percentile (that of 99.9 % does) or, of integers and fixed point, octav.",
         ),
     ] = "least_squares",
     cost: Annotated[

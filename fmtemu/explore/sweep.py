@@ -32,7 +32,7 @@ from fmtemu.explore.table import make_table
 from fmtemu.explore.worker import MODEL, Task, load_model, open_queue, work
 from fmtemu.formats import Format
 from fmtemu.plot import plot_front
-from fmtemu.scaling import METHODS
+from fmtemu.scale_search import check_method
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def run(
     ExploreError for a study, an option, a folder or a storage that will not do.
     """
     chosen_weights, chosen_activations = _formats("weights", weights), _formats("activations", activations)
-    _check(calibration, cost, jobs)
+    _check(calibration, cost, jobs, {*chosen_weights, *chosen_activations})
     with quiet_optuna():
         loaded, source = load_study(study)
         settings = Settings.of(source, _names(chosen_weights), _names(chosen_activations), calibration)
@@ -173,10 +173,14 @@ def _work_elsewhere(queue: Queue, task: Task, jobs: int) -> Iterator[None]:
             yield
 
 
-def _check(calibration: str, cost: str, jobs: int | None) -> None:
-    for name, given, allowed in (("calibration", calibration, METHODS), ("cost", cost, COSTS)):
-        if given not in allowed:
-            raise ExploreError(f"unknown {name} {given!r}; allowed: {', '.join(allowed)}")
+def _check(calibration: str, cost: str, jobs: int | None, formats: Iterable[Format]) -> None:
+    if cost not in COSTS:
+        raise ExploreError(f"unknown cost {cost!r}; allowed: {', '.join(COSTS)}")
+    try:
+        for fmt in formats:
+            check_method("calibration", calibration, fmt)
+    except ValueError as error:
+        raise ExploreError(str(error)) from None
     if jobs is not None and jobs < 1:
         raise ExploreError(f"jobs must be at least 1, got {jobs}")
 
