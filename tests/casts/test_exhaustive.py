@@ -10,7 +10,7 @@ from typing import NamedTuple
 import ml_dtypes
 import numpy as np
 import pytest
-from boundaries import DETERMINISTIC, SMALL, Array, bits_of, exact_value, label, remembering
+from boundaries import DETERMINISTIC, SMALL, Array, bits_of, exact_value, has_arrays, label, remembering
 
 import fmtemu as fe
 from fmtemu import Format, Quantizer, Rounding, exact
@@ -99,6 +99,8 @@ def turning(formats: tuple[Format, ...], count: int) -> Iterator[object]:
     """Each format with every rounding, all but ``count`` of them slow."""
     for i, fmt in enumerate(formats):
         for j, rounding in enumerate(DETERMINISTIC):
+            if not has_arrays(fmt, rounding):
+                continue
             chosen = (j - 5 * i) % len(DETERMINISTIC) < count
             yield pytest.param(fmt, rounding, id=f"{label(fmt)}-{label(rounding)}", marks=() if chosen else SLOW)
 

@@ -10,7 +10,7 @@ import pytest
 from samples import ALL, ENUMERABLE, FLOATS, IRRATIONAL, ROUNDED_IN_VALUE, TAPERED, magnitude_codes, sample, successor
 
 from fmtemu import Quantizer, exact
-from fmtemu.formats import Codebook, Float, Format
+from fmtemu.formats import Codebook, Float, Format, Scaled
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.tapered import Tapered
 from fmtemu.rounding import DEFINITIONS
@@ -30,7 +30,8 @@ def test_magnitudes_increase_with_their_codes(fmt: Format) -> None:
 
 @pytest.mark.parametrize("fmt", ALL, ids=str)
 def test_locate_finds_every_value_where_it_is(fmt: Format) -> None:
-    for negative in (False, True)[: 1 if isinstance(fmt, Codebook) else 2]:  # locate is of one sign there
+    number = fmt.element if isinstance(fmt, Scaled) else fmt
+    for negative in (False, True)[: 1 if isinstance(number, Codebook) else 2]:  # locate is of one sign there
         for k in magnitude_codes(fmt, negative):
             x = magnitude(fmt, k, negative)
             if x:
