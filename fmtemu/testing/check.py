@@ -1,0 +1,91 @@
+"""check_caster: prove how a caster rounds, or show where it does not round as it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fmtemu.edges import Edges
+from fmtemu.quantizer import Quantizer, as_quantizer
+from fmtemu.rounding import Rounding
+from fmtemu.testing.expectation import check_source
+from fmtemu.testing.laws import LAWS
+from fmtemu.testing.report import Report, Violation
+from fmtemu.testing.scalars import applicable_laws, check_scalar
+from fmtemu.testing.subject import CasterError, Subject, make_subject
+
+
+def check_caster(
+    caster: Any,
+    fmt: object,
+    *,
+    rounding: Rounding | str | None = None,
+    edges: Edges | str | None = None,
+    overflow: str | None = None,
+    source: str | Sequence[str] | None = None,
+    returns: str = "values",
+    laws: Iterable[str] | None = None,
+    seeded: bool | None = None,
+    timeout: float | None = None,
+) -> Report:
+    """Whether a caster rounds as the quantizer that ``fmt, rounding, edges, overflow`` say (see as_quantizer).
+
+    ``caster`` takes an array of dtype ``source`` and returns ``values`` of its shape and dtype, or raw
+    ``codes``; it may be a callable, a command line (a list of arguments: bytes in, bytes out) or a Table of
+    recorded pairs. Of a narrow format all codes and decisions are tried, of a wide one a sample. By default
+    ``source`` is float32, and float64 too if the caster returns that for it. With ``timeout`` (seconds for
+    one call) it runs in a process of its own. ``laws`` restricts the check to some of LAWS.
+    """
+    quantizer = as_quantizer(fmt, rounding=rounding, edges=edges, overflow=overflow)
+    subject = make_subject(caster, quantizer.element.format, returns, seeded, timeout)
+    chosen = _laws(laws)
+    sources, notes = _sources(source, quantizer, subject)
+    possible = [law for law in applicable_laws(quantizer, returns) if law in chosen]
+    found: list[Violation] = []
+    inputs = 0
+    for name in sources:
+        violations, count = check_scalar(subject, quantizer, name, possible)
+        found += violations
+        inputs += count
+    return _report(quantizer, found, possible, inputs, notes)
+
+
+def _laws(laws: Iterable[str] | None) -> Sequence[str]:
+    if laws is None:
+        return tuple(LAWS)
+    chosen = [laws] if isinstance(laws, str) else list(laws)
+    for law in chosen:
+        if law not in LAWS:
+            raise ValueError(f"laws must be of {', '.join(LAWS)}; got {law!r}")
+    return [*chosen, "runs"]
+
+
+def _sources(source: str | Sequence[str] | None, quantizer: Quantizer, subject: Subject) -> tuple[list[str], list[str]]:
+    """The source dtypes to try, and a note on one that is left out."""
+    fmt = quantizer.element.format
+    if source is not None:
+        names = [source] if isinstance(source, str) or not isinstance(source, Sequence) else list(source)
+        return [check_source(fmt, name).name for name in names], []
+    try:
+        check_source(fmt, "float32")
+    except ValueError:
+        return [check_source(fmt, "float64").name], []
+    try:
+        subject.results(np.array([1.0, 0.0]))
+    except CasterError:
+        return ["float32"], ["float64 inputs were not tried: the caster does not return float64 for them"]
+    return ["float32", "float64"], []
+
+
+def _report(quantizer: Quantizer, found: list[Violation], possible: list[str], inputs: int, notes: list[str]) -> Report:
+    """Violations in the order of the laws, one for each law: that of the first source that broke it."""
+    first: dict[str, Violation] = {}
+    for violation in found:
+        first.setdefault(violation.law, violation)
+    ordered = tuple(first[law] for law in LAWS if law in first)
+    held = tuple(law for law in LAWS if law in possible and law not in first)
+    if "runs" in first and not inputs:
+        held = ()
+    return Report(str(quantizer), ordered, held, inputs, tuple(notes))

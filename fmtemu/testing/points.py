@@ -1,0 +1,111 @@
+"""The numbers on which casts go wrong: source floats on and beside every decision of a format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmtemu.formats import Format
+from fmtemu.testing.number_line import decision_magnitudes
+
+Array = NDArray[Any]
+
+SOURCES = ("float16", "float32", "float64")
+#: Multiples of the largest, and parts of the smallest value, where edges decide.
+_OUTSIDE = (Fraction(5, 4), Fraction(3, 2), Fraction(2), Fraction(3), Fraction(4), Fraction(100), Fraction(2) ** 40)
+_BELOW = (Fraction(8), Fraction(4), Fraction(2), Fraction(4, 3), Fraction(3, 2), Fraction(2) ** 20)
+
+
+@lru_cache(maxsize=32)
+def boundary_points(fmt: Format, source: str = "float32", most: int = 1 << 16) -> Array:
+    """Floats of dtype ``source``, of both signs, where a cast to ``fmt`` decides: the values and the
+    middles between them with their neighbours in the source, overflow and underflow, the source's own
+    ends, and a seeded spread of others; without NaN and infinity. Formats of more than ``most`` values
+    are sampled. Read-only, different bit patterns, in the same order every time."""
+    dtype = source_dtype(source)
+    values, middles = decision_magnitudes(fmt, most)
+    outside = [fmt.largest * part for part in _OUTSIDE] + [fmt.smallest / part for part in _BELOW]
+    positive = np.concatenate(
+        [
+            with_neighbours([*middles, *outside, *values], dtype),
+            _source_ends(dtype),
+            _spread(fmt, dtype, len(values)),
+        ]
+    )
+    return _frozen(both_signs(positive))
+
+
+@lru_cache(maxsize=8)
+def special_points(source: str = "float32") -> Array:
+    """Zeros and infinities of both signs, and NaN: quiet and signalling, with payloads, of both signs."""
+    dtype = source_dtype(source)
+    word = np.dtype(f"u{dtype.itemsize}")
+    infinity = int(np.array(np.inf, dtype).view(word))
+    quiet = 1 << (np.finfo(dtype).nmant - 1)
+    nans = np.array([infinity + k for k in (quiet, quiet + 77, 2 * quiet - 1, 1, quiet >> 1)], word).view(dtype)
+    return _frozen(both_signs(np.concatenate([np.array([0, np.inf], dtype), nans])))
+
+
+def source_dtype(source: Any) -> np.dtype[Any]:
+    """The dtype of a source; raises ValueError naming the allowed ones."""
+    try:
+        name = np.dtype(source).name
+    except TypeError:
+        name = ""
+    if name not in SOURCES:
+        raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
+    dtype: np.dtype[Any] = np.dtype(name)
+    return dtype
+
+
+def with_neighbours(magnitudes: Iterable[Fraction], dtype: np.dtype[Any]) -> Array:
+    """Floats beside the magnitudes: the nearest float, and one step to either side; never infinite."""
+    top = np.finfo(dtype).max
+    limit = Fraction(float(top))
+    near = np.array([float(min(m, limit)) for m in magnitudes]).astype(dtype)
+    above = np.nextafter(np.minimum(near, np.nextafter(top, dtype.type(0))), dtype.type(np.inf))
+    return np.concatenate([near, above, np.nextafter(near, dtype.type(0))])
+
+
+def both_signs(x: Array) -> Array:
+    """The different bit patterns of x and -x, the sign of NaN included."""
+    word = np.dtype(f"u{x.itemsize}")
+    patterns = np.ascontiguousarray(x).view(word)
+    sign = word.type(1 << (8 * x.itemsize - 1))
+    return np.unique(np.concatenate([patterns, patterns ^ sign])).view(x.dtype)
+
+
+def exact_value(x: float) -> Fraction | float:
+    """A float as fmtemu.exact takes it: a fraction, or the float that no fraction says (-0, infinity, NaN)."""
+    return x if not math.isfinite(x) or (x == 0 and math.copysign(1, x) < 0) else Fraction(x)
+
+
+def _source_ends(dtype: np.dtype[Any]) -> Array:
+    info = np.finfo(dtype)
+    below_normal = np.nextafter(info.smallest_normal, dtype.type(0))
+    return np.array([info.smallest_subnormal, below_normal, info.smallest_normal, 1, info.max], dtype)
+
+
+def _spread(fmt: Format, dtype: np.dtype[Any], count: int) -> Array:
+    """Random magnitudes, even in the logarithm over the format's range and a little more."""
+    random = np.random.default_rng(fmt.bits)
+    info = np.finfo(dtype)
+    low = max(_log2(fmt.smallest) - 3, math.log2(info.smallest_normal) + 1)
+    high = min(_log2(max(fmt.largest, -fmt.lowest)) + 1, math.log2(info.max) - 1)
+    logs = random.uniform(min(low, high), max(low, high), max(64, min(count, 4096)))
+    return np.exp2(logs).astype(dtype)
+
+
+def _log2(x: Fraction) -> float:
+    return math.log2(x.numerator) - math.log2(x.denominator)
+
+
+def _frozen(x: Array) -> Array:
+    x.setflags(write=False)
+    return x
