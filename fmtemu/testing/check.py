@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from fmtemu.edges import Edges
+from fmtemu.formats import Scaled
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding
+from fmtemu.testing.blocks import block_laws, check_blocks
 from fmtemu.testing.expectation import check_source
 from fmtemu.testing.laws import LAWS
 from fmtemu.testing.report import Report, Violation
 from fmtemu.testing.scalars import applicable_laws, check_scalar
+from fmtemu.testing.stochastic import check_stochastic
 from fmtemu.testing.subject import CasterError, Subject, make_subject
 
 
@@ -42,13 +45,23 @@ def check_caster(
     subject = make_subject(caster, quantizer.element.format, returns, seeded, timeout)
     chosen = _laws(laws)
     sources, notes = _sources(source, quantizer, subject)
-    possible = [law for law in applicable_laws(quantizer, returns) if law in chosen]
+    scaled = isinstance(quantizer.format, Scaled)
+    if scaled and returns != "values":
+        raise ValueError(f"returns must be 'values' for {quantizer.format}, whose codes need scales; got {returns!r}")
+    speaking = block_laws(quantizer) if scaled else applicable_laws(quantizer, returns)
+    possible = [law for law in speaking if law in chosen]
     found: list[Violation] = []
     inputs = 0
     for name in sources:
-        violations, count = check_scalar(subject, quantizer, name, possible)
+        if scaled:
+            violations, count = check_blocks(subject, quantizer, name)
+        elif quantizer.rounding.is_stochastic:
+            violations, count = check_stochastic(subject, quantizer, name)
+        else:
+            violations, count = check_scalar(subject, quantizer, name, possible)
         found += violations
         inputs += count
+    found = [v for v in found if v.law in chosen]
     return _report(quantizer, found, possible, inputs, notes)
 
 

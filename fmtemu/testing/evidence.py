@@ -134,6 +134,8 @@ class Evidence:
 def rounding_law(quantizer: Quantizer) -> str:
     """The law that speaks of numbers between two neighbours."""
     name = quantizer.rounding.name
+    if quantizer.rounding.is_stochastic:
+        return "stochastic_neighbours"
     return "nearest" if name.startswith("nearest") else "to_odd" if name in ("to_odd", "jam") else "directed"
 
 

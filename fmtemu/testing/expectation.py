@@ -22,7 +22,7 @@ Array = NDArray[Any]
 #: Formats of at most so many bits are tested on all codes and decisions; irrational values cost more.
 EXHAUSTIVE_BITS, EXHAUSTIVE_IRRATIONAL_BITS = 16, 10
 #: Of wider ones this many codes are taken, and of irrational ones fewer.
-SAMPLED, SAMPLED_IRRATIONAL = 1 << 12, 1 << 10
+SAMPLED, SAMPLED_IRRATIONAL = 1 << 12, 1 << 8
 
 
 def check_source(fmt: Format, source: str) -> np.dtype[Any]:

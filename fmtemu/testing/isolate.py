@@ -32,7 +32,6 @@ class _Strided(NamedTuple):
 
     def array(self) -> NDArray[Any]:
         """The array itself again."""
-        """The array itself again."""
         return np.ndarray(self.shape, self.memory.dtype, self.memory, self.offset, self.strides)
 
 
@@ -50,6 +49,7 @@ class Isolated:
         self._pipe: Connection | None = None
 
     def __call__(self, *arguments: Any) -> Any:
+        """The function's answer, from the other process."""
         if self._process is None or not self._process.is_alive():
             self._start()
         assert self._pipe is not None

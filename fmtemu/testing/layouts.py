@@ -27,7 +27,7 @@ def find_dependence(subject: Subject, sample: Array) -> str:
     start = time.perf_counter()
     reference = subject.results(sample.copy())
     per_element = (time.perf_counter() - start) / max(sample.size, 1)
-    if not _equal(subject.results(sample.copy()), reference):
+    if not same_results(subject.results(sample.copy()), reference):
         return "gives another result when called again with the same input"
     long = np.resize(sample, _LONG if per_element < _SECONDS_PER_ELEMENT else _LONG_IF_SLOW)
     for what, x, index in _arrangements(sample):
@@ -35,13 +35,22 @@ def find_dependence(subject: Subject, sample: Array) -> str:
             results = subject.results(x)
         except CasterError as fault:
             return f"fails on {what}: {fault}"
-        if not _equal(results, reference[index]):
+        if not same_results(results, reference[index]):
             return f"gives other results for {what}"
     results, wanted = subject.results(long), np.resize(reference, long.size)
-    if not _equal(results, wanted):
+    if not same_results(results, wanted):
         first = int(np.flatnonzero(~((results == wanted) | ((results != results) & (wanted != wanted))))[0])
         return f"gives other results in a long array, from element {first} on (of {long.size})"
     return _in_threads(subject, sample, reference)
+
+
+def strided_views(sample: Array) -> Iterator[tuple[str, Array]]:
+    """Arrays of the sample's elements that do not lie one after the other in memory."""
+    size = sample.size // 6 * 6
+    spaced = np.repeat(sample[:size], 2)
+    yield "every second element of an array (a strided view)", spaced[::2]
+    yield "a reversed view", sample[:size].copy()[::-1]
+    yield "a transposed array (Fortran order)", sample[:size].reshape(-1, 6).copy().T
 
 
 def _arrangements(sample: Array) -> Iterator[tuple[str, Array, Any]]:
@@ -82,7 +91,7 @@ def _in_threads(subject: Subject, sample: Array, reference: Array) -> str:
         mine = slice(part, None, 4)
         x, wanted = sample[mine].copy(), reference[mine]
         for _ in range(8):
-            if not _equal(subject.results(x.copy()), wanted):
+            if not same_results(subject.results(x.copy()), wanted):
                 differing.append(part)
                 return
 
@@ -92,6 +101,7 @@ def _in_threads(subject: Subject, sample: Array, reference: Array) -> str:
     return "gives other results when several threads call it at once" if differing else ""
 
 
-def _equal(a: Array, b: Array) -> bool:
+def same_results(a: Array, b: Array) -> bool:
+    """Whether all results are the same, the sign of zeros included."""
     same = (a == b) & (np.signbit(a) == np.signbit(b)) | ((a != a) & (b != b))
     return bool(same.all())

@@ -31,9 +31,9 @@ class Place(NamedTuple):
     negative: bool = False
 
 
-def place(x: float, quantizer: Quantizer) -> Place:
+def place(x: Value, quantizer: Quantizer) -> Place:
     """Where x lies on the grid of a quantizer's format; with ``via``, where that first rounding puts it."""
-    number: Value = exact_value(x)
+    number = x if isinstance(x, Fraction) else exact_value(x)
     if quantizer.via is not None and x == x:
         number = exact.cast(number, Quantizer(quantizer.via))
     if number != number:

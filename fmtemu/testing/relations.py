@@ -51,7 +51,7 @@ def is_monotone(quantizer: Quantizer) -> bool:
 
 def monotone(x: Array, got: Array) -> Pair | None:
     """The first descent among the results in the order of the inputs."""
-    finite = ~np.isnan(got)
+    finite = ~np.isnan(got) & ((x != 0) | ~np.signbit(x))  # -0 is no smaller than 0
     order = np.argsort(x[finite], kind="stable")
     inputs, results = x[finite][order], got[finite][order]
     falls = np.flatnonzero(results[1:] < results[:-1])
