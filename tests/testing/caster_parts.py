@@ -18,14 +18,15 @@ Round = Callable[[Array], Array]
 class Wrong(NamedTuple):
     """A caster with a bug, and what ought to be said of it.
 
-    ``kind`` is "cast", caster(x); "stochastic", caster(x, seed); or "add", "mul", "fma", which take as
-    many arrays of numbers of the format. ``format``, ``rounding`` and ``edges`` say what it claims to be.
-    Laws overlap: ``law`` is the one that names the bug, ``also`` are others that may be said to.
-    ``diagnosis`` are phrases in lower case; a correct diagnosis contains one of them at least.
+    ``kind`` is "cast", caster(x); "stochastic", caster(x, seed); "add", "mul", "fma", which take as many
+    arrays of numbers of the format; or "codec", a pair (encode, decode) of raw codes. ``format``,
+    ``rounding`` and ``edges`` say what it claims to be. Laws overlap: ``law`` is the one that names the
+    bug, ``also`` are others that may be said to. ``diagnosis`` are phrases in lower case; a correct
+    diagnosis contains one of them at least.
     """
 
     name: str
-    caster: Callable[..., Any]
+    caster: Any
     format: str
     law: str
     diagnosis: tuple[str, ...]

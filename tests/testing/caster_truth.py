@@ -70,8 +70,14 @@ def shown(x: Array, y: Array, true: Array) -> list[str]:
 def boundaries(quantizer: Quantizer, source: str, seed: int | None) -> tuple[Array, Array]:
     """Numbers next to every decision of a quantizer, and what they become."""
     x = np.concatenate([points(quantizer.format, source), signalling_nans(source), SHORT.astype(source)])
-    random = None if seed is None else random_bits(seed, (), 0, x.size, quantizer.rounding.bits)  # type: ignore[attr-defined]
-    values = expected(x, quantizer, np.dtype(source), random).values
+    rounding: Any = quantizer.rounding
+    random = None if seed is None else random_bits(seed, (), 0, x.size, rounding.bits)
+    seen = x
+    if quantizer.via is not None:  # float32; exact.py takes ten times as long for it
+        with np.errstate(over="ignore", invalid="ignore"):
+            seen = x.astype(np.float32).astype(source)
+        quantizer = Quantizer(quantizer.format, quantizer.rounding, quantizer.edges)
+    values = expected(seen, quantizer, np.dtype(source), random).values
     return x, values.astype(f"u{x.itemsize}").view(source)
 
 
@@ -117,8 +123,29 @@ def wrong_chances(caster: Caster) -> list[str]:
         chance = probability(d, quantizer.rounding) / span  # type: ignore[arg-type]
         if abs(went_up.mean() - chance) > 5 * math.sqrt(chance * (1 - chance) / went_up.size):
             faults.append(f"{number!r} goes up with {went_up.mean()}, not {chance}")
+    faults += wrong_ends(caster, quantizer)
     middle = y[0, [POSITIONS.index(0.5) * 2]].ravel()
     faults += [f"draw {lag} repeats" for lag in (1, 2, 4, 8, 16) if np.array_equal(middle[lag:], middle[:-lag])]
+    return faults
+
+
+def wrong_ends(caster: Caster, quantizer: Quantizer) -> list[str]:
+    """What is not finite, or lies between the two largest numbers or beyond."""
+    fmt: Any = quantizer.format
+    last = float(fmt.largest)
+    before = float(fmt.value(fmt.locate(fmt.largest)[0] - 1))
+    numbers = [np.inf, -np.inf, np.nan, -last, (last + before) / 2, *[last * 0.25 + before * 0.75] * 64]
+    x = np.array(numbers, np.float32)
+    y = np.stack([caster.caster(x.copy(), seed) for seed in SEEDS])
+    span = 1 << quantizer.rounding.bits  # type: ignore[attr-defined]
+    faults = []
+    for i, number in enumerate(x.tolist()):
+        ends = [float(exact.cast(exact_value(number), quantizer, random)) for random in (0, span - 1)]
+        given = np.unique(y[:, i]).tolist()
+        if not all(value in ends or (value != value and ends[0] != ends[0]) for value in given):
+            faults.append(f"{number!r} becomes {given}, not {ends}")
+    if not (y[:, 5:] == last).any():
+        faults.append("the largest number is never drawn")
     return faults
 
 
@@ -130,7 +157,7 @@ def block_samples() -> tuple[Array, ...]:
     """Float32 arrays whose rows have one property each; their last blocks are short."""
     rng = np.random.default_rng(1)
     plain = rng.normal(size=(4, 70)).astype(np.float32)
-    x = (rng.normal(size=(12, 70)) * np.exp2(rng.integers(-6, 7, size=(12, 70)))).astype(np.float32)
+    x = (rng.normal(size=(13, 70)) * np.exp2(rng.integers(-6, 7, size=(13, 70)))).astype(np.float32)
     x[1, :40] = 0
     x[1, 3] = -0.0
     x[2] *= np.float32(2.0**-140)
@@ -145,6 +172,7 @@ def block_samples() -> tuple[Array, ...]:
     x[9] = np.round(x[9])
     x[10] = -1.9921875 * np.exp2(np.arange(70) % 3 - 2)
     x[11, 31], x[11, 63] = 500, -500
+    x[12, ::32] = np.nextafter(np.float32(448 * 2**7), np.float32(np.inf))
     return plain, x, tied_blocks(), tied_rows(), faint_blocks()
 
 
@@ -233,3 +261,15 @@ def wrong_results(caster: Wrong) -> list[str]:
     y = caster.caster(*(a.copy() for a in numbers))
     assert y.dtype == np.float32
     return shown(np.arange(true.size), y, true)
+
+
+# -- codes -------------------------------------------------------------------------------------
+
+
+def wrong_codes(caster: Wrong) -> list[str]:
+    """Codes that a codec reads otherwise, and numbers that do not come back."""
+    fmt = fe.as_format(caster.format)
+    codes = np.arange(1 << fmt.bits, dtype=np.uint8)
+    values = np.array([float(fmt.value(code)) for code in codes.tolist()], np.float32)
+    encode, decode = caster.caster  # type: ignore[misc]
+    return [*shown(codes, decode(codes), values), *shown(values, decode(encode(values)), values)]

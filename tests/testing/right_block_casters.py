@@ -13,6 +13,7 @@ from block_parts import (
     MXFP8_E5M2,
     MXINT8,
     blocks_of,
+    e4m3,
     finite,
     flat,
     float32,
@@ -21,8 +22,11 @@ from block_parts import (
     mx,
     nvfp4,
     poisoned,
+    power_scale,
+    scaled,
+    to_fixed,
 )
-from caster_parts import Array, Right, like
+from caster_parts import Array, Right, exponent_of, like
 from number_parts import NF4
 
 
@@ -54,6 +58,33 @@ def half_of(x: Fraction) -> float:
     return float(max(round(x / step), 1) * step)  # round is to even
 
 
+def never_saturating(x: Array) -> Array:
+    """mxfp8 whose scale is rounded up: the smallest power of two that is at least a / 448."""
+    blocks = blocks_of(x, 32)
+    amax = largest(blocks)
+    exponent = exponent_of(amax) - 8
+    exponent = exponent + (amax > 448 * np.exp2(exponent))
+    scale = np.ldexp(1.0, np.where(amax > 0, np.clip(exponent, -127, 127), -127))
+    return flat(scaled(blocks, scale, e4m3), x)
+
+
+def shared_exponents(x: Array) -> Array:
+    """msfp12: 16 integers of four bits, symmetric, share the exponent of the largest."""
+    blocks = blocks_of(x, 16)
+    return flat(scaled(blocks, power_scale(largest(blocks), 2), sevens), x)
+
+
+def sevens(q: Array) -> Array:
+    return to_fixed(q, -7, 7, 1)
+
+
+def fp8_rows(x: Array) -> Array:
+    """e4m3fn with a float32 scale for each row."""
+    rows = x.astype(np.float64)
+    scale = np.maximum(float32(largest(rows) / 448), 2.0**-149)
+    return like(np.where(np.isnan(rows), np.nan, float32(e4m3(rows / scale) * scale)), x)
+
+
 def nf4_blocks(x: Array) -> Array:
     """QLoRA's blocks of 64 with the float32 absolute maximum."""
     blocks = blocks_of(x, 64)
@@ -83,6 +114,9 @@ RIGHT = [
     Right("mxfp8_e5m2_numpy", partial(mx, kind=MXFP8_E5M2), "mxfp8_e5m2"),
     Right("mxfp4_numpy", partial(mx, kind=MXFP4), "mxfp4"),
     Right("mxfp4_b16_numpy", partial(mx, kind=MXFP4, size=16), "mxfp4_b16"),
+    Right("mxfp8_e4m3_rceil_numpy", never_saturating, "mxfp8_e4m3_rceil"),
+    Right("msfp12_numpy", shared_exponents, "msfp12"),
+    Right("fp8_token_numpy", fp8_rows, "fp8_token", sources=_FLOAT32),
     Right("mxint8_numpy", partial(mx, kind=MXINT8), "mxint8"),
     Right("nvfp4_numpy", nvfp4, "nvfp4", sources=_FLOAT32),
     Right("q8_0_numpy", q8_0, "q8_0", sources=_FLOAT32),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from functools import partial
 
 import ml_dtypes
@@ -90,6 +92,24 @@ def magic_number(x: Array) -> Array:
     return like((np.clip(x.astype(np.float64), -128, 127) + magic) - magic + 0.0, x)
 
 
+def fraction_by_fraction(x: Array) -> Array:
+    """e3m2fn, one number at a time, in Python's fractions."""
+    return np.array([nearest_fraction(v) for v in x.ravel().tolist()], x.dtype).reshape(x.shape)
+
+
+def nearest_fraction(value: float) -> float:
+    if not math.isfinite(value) or value == 0:
+        return math.copysign(min(abs(value), 28.0), value) if value == value else value
+    step = Fraction(2) ** (max(math.frexp(value)[1] - 1, -2) - 2)
+    return math.copysign(min(round(abs(Fraction(value)) / step) * float(step), 28.0), value)
+
+
+def with_zero_below(x: Array) -> Array:
+    """ue4m3: unsigned numbers, where negative ones and -0 are 0."""
+    y = saturated(on_grid(x, E4M3), E4M3)
+    return like(np.where(np.isnan(x), x, np.maximum(y, 0) + 0.0), x)
+
+
 def nan_as_zero(x: Array) -> Array:
     return like(np.nan_to_num(np.clip(np.rint(x.astype(np.float64)), -8, 7), nan=0) + 0.0, x)
 
@@ -109,6 +129,17 @@ def brain_bits(x: Array) -> Array:
             bits |= ((back != x) & np.isfinite(x)).astype(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)
     return np.where(np.isnan(x), x, like(rounded.view(np.float32), x))
+
+
+def tf32_bits(x: Array) -> Array:
+    """tf32 from float64 by adding half of the last place less one, plus the last kept bit."""
+    bits = x.astype(np.float64).view(np.int64)
+    subnormal = np.abs(x) < 2.0**-126
+    rounded = (bits + (1 << 41) - 1 + (bits >> 42 & 1)) >> 42 << 42
+    y = np.where(subnormal, np.rint(np.where(subnormal, x, 0).astype(np.float64) * 2.0**136) * 2.0**-136,
+                 rounded.view(np.float64))  # fmt: skip
+    y = np.where(np.abs(y) >= 2.0**128, np.copysign(np.inf, y), y)
+    return like(np.where(np.isfinite(x), np.copysign(y, x), x), x)
 
 
 def half_bits(x: Array) -> Array:
@@ -199,7 +230,8 @@ RIGHT: list[Right] = [
         for format, name in (
             ("e4m3fn", "float8_e4m3fn"), ("e5m2", "float8_e5m2"), ("e4m3fnuz", "float8_e4m3fnuz"), ("e4m3",
             "float8_e4m3"),
-            ("e3m4", "float8_e3m4"), ("bfloat16", "bfloat16"), ("e2m1fn", "float4_e2m1fn"),
+            ("e3m4", "float8_e3m4"), ("bfloat16", "bfloat16"), ("e2m1fn", "float4_e2m1fn"), ("e2m3fn", "float6_e2m3fn"),
+            ("e3m2fn", "float6_e3m2fn"), ("e5m2fnuz", "float8_e5m2fnuz"), ("e4m3b11fnuz", "float8_e4m3b11fnuz"),
         )
     ),
     *(
@@ -213,6 +245,8 @@ RIGHT: list[Right] = [
     Right("arithmetic_e4m3fn", partial(saturating, grid=E4M3), "e4m3fn"),
     Right("arithmetic_e3m2fn", partial(saturating, grid=E3M2), "e3m2fn"),
     Right("arithmetic_e2m1fn", partial(saturating, grid=E2M1), "e2m1fn"),
+    Right("fractions_e3m2fn", fraction_by_fraction, "e3m2fn"),
+    Right("arithmetic_ue4m3", with_zero_below, "ue4m3"),
     Right("arithmetic_e5m2", partial(to_infinity, grid=E5M2), "e5m2"),
     Right("arithmetic_e4m3fnuz", partial(without_negative_zero, grid=FNUZ), "e4m3fnuz"),
     *(Right(f"e4m3fn_{name}", partial(saturating, grid=E4M3, rounding=f), "e4m3fn", name) for name, f in _ROUNDINGS),
@@ -221,6 +255,7 @@ RIGHT: list[Right] = [
     Right("e4m3fn_overflow_nan", signed_nan_on_overflow, "e4m3fn", edges="nan"),
     Right("e5m2_saturate", partial(toward_zero_in_ieee, grid=E5M2), "e5m2 | saturate", "toward_zero"),
     Right("bfloat16_bits", brain_bits, "bfloat16"),
+    Right("tf32_bits", tf32_bits, "tf32"),
     Right("float16_bits", half_bits, "float16"),
     Right("e8m0_bits", scale_bits, "e8m0fnu"),
     Right("e2m1fn_table", six_levels, "e2m1fn"),
@@ -234,8 +269,14 @@ RIGHT: list[Right] = [
     Right("q4.4_floor", partial(integers, rounding=np.floor, low=-128, high=127, per_unit=16), "q4.4",
           "toward_negative"),
     Right("q4.4_half_up", partial(integers, rounding=half_up, low=-128, high=127, per_unit=16), "q4.4", "nearest_up"),
+    Right("q1.15_rint", partial(integers, rounding=np.rint, low=-(2**15), high=2**15 - 1, per_unit=2**15), "q1.15"),
+    Right("q8.8_to_odd", partial(integers, rounding=to_odd, low=-(2**15), high=2**15 - 1, per_unit=2**8), "q8.8",
+          "to_odd"),
+    Right("uint4_away", partial(integers, rounding=away, low=0, high=15), "uint4", "away_from_zero"),
     Right("int8_wrap", partial(wraps, bits=8), "int8", edges="wrap"),
     Right("posit8_table", posit, "posit8"),
+    Right("posit8_nearest_away", partial(posit, even=False), "posit8", "nearest_away"),
+    Right("posit16_table", partial(posit, table=posits(16, 2), middles=posits(17, 2)[2::2]), "posit16"),
     Right("posit8es1_table", partial(posit, table=posits(8, 1), middles=posits(9, 1)[2::2]), "posit8es1"),
     Right("lns8_table", logarithmic, "lns8"),
     Right("nf4_distances", nearest_of_all, "nf4"),

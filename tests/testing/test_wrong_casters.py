@@ -7,7 +7,7 @@ import pickle
 import pytest
 from caster_manners import bad_manners
 from caster_parts import Wrong
-from caster_truth import boundaries, claimed, wrong_blocks, wrong_casts, wrong_chances, wrong_results
+from caster_truth import boundaries, claimed, wrong_blocks, wrong_casts, wrong_chances, wrong_codes, wrong_results
 from wrong_casters import WRONG
 
 from fmtemu.formats import Scaled
@@ -16,7 +16,7 @@ LAWS = {
     *("representable", "idempotent", "monotone", "sign_symmetric", "nearest", "ties", "directed", "to_odd"),
     *("overflow", "infinity", "nan", "signed_zero", "subnormals", "underflow", "double_rounding"),
     *("stochastic_probability", "stochastic_unbiased", "layout", "pure", "block_scale", "partial_block"),
-    *("arithmetic", "runs"),
+    *("arithmetic", "round_trip", "runs"),
 }
 
 
@@ -28,6 +28,8 @@ def is_mannered(wrong: Wrong) -> bool:
 def differences(wrong: Wrong) -> list[str]:
     if wrong.kind == "stochastic":
         return wrong_chances(wrong)
+    if wrong.kind == "codec":
+        return wrong_codes(wrong)
     if wrong.kind != "cast":
         return wrong_results(wrong)
     if isinstance(claimed(wrong).format, Scaled):

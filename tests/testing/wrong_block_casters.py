@@ -11,21 +11,15 @@ from block_parts import (
     MXFP4,
     MXFP8,
     blocks_of,
-    e2m1,
     finite,
     flat,
-    float32,
-    int8_rows,
     largest,
     mx,
-    nvfp4,
-    poisoned,
     power_scale,
-    scale_e4m3,
     scaled,
     to_fixed,
 )
-from caster_parts import BRAIN, E2M1, E4M3, Array, Wrong, exponent_of, half_away, on_grid, saturated
+from caster_parts import BRAIN, E2M1, E4M3, Array, Wrong, exponent_of, half_away, like, on_grid, saturated
 
 
 def with_scale(x: Array, kind: MX, scale_of: Any, size: int = 32) -> Array:
@@ -88,6 +82,19 @@ def by_tensor(blocks: Array, emax: int) -> Array:
 # The mean magnitude instead of the largest.
 def by_mean(blocks: Array, emax: int) -> Array:
     return power_scale(np.abs(finite(blocks)).mean(-1, keepdims=True), emax)
+
+
+# ceil(log2(amax / 448)) in float32: just above a power of two the logarithm is an integer (torchao #4725).
+def up_by_float32_log2(blocks: Array, emax: int) -> Array:
+    quotient = largest(blocks).astype(np.float32) / np.float32(448)
+    with np.errstate(divide="ignore"):
+        exponent = np.ceil(np.log2(quotient))
+    return np.exp2(np.clip(exponent, -127, 127).astype(np.float64))
+
+
+# The largest of each half of a block, of which only the second is kept.
+def by_second_half(blocks: Array, emax: int) -> Array:
+    return power_scale(largest(blocks[..., blocks.shape[-1] // 2 :]), emax)
 
 
 # The exponent of the scale has no lower bound, as in a simulation by float32 numbers.
@@ -158,6 +165,11 @@ def elements_symmetric(q: Array) -> Array:
     return to_fixed(q, -127, 127, 64)
 
 
+# A tensor of bfloat16 is made first.
+def from_bfloat16(x: Array) -> Array:
+    return like(mx(on_grid(x, BRAIN), MXFP4), x)
+
+
 # TransformerEngine #3550, hipDNN #12362: the maximum ignores NaN, and only the element itself is NaN.
 def ignores_nan(x: Array) -> Array:
     blocks = blocks_of(x, 32)
@@ -179,73 +191,6 @@ def zero_block_to_nan(x: Array) -> Array:
     return flat(np.where(largest(blocks) == 0, np.nan, blocks_of(mx(x, MXFP8), 32)), x)
 
 
-# -- NVFP4 and other scales --------------------------------------------------------------------
-
-
-# torchao #179111: the smallest normal e4m3 counts as the smallest scale.
-def least_normal(r: Array) -> Array:
-    return np.maximum(scale_e4m3(r), 2.0**-6)
-
-
-# The scale is rounded up, as MX recipes do.
-def scale_rounded_up(r: Array) -> Array:
-    return np.clip(on_grid(r, E4M3, np.ceil), 2.0**-9, 448)
-
-
-# Without the scale of the tensor: large blocks saturate, small ones share the smallest scale (torchao's first NVFP4).
-def one_level(x: Array) -> Array:
-    blocks = blocks_of(x, 16)
-    return flat(scaled(blocks, scale_e4m3(largest(blocks) / 6), e2m1), x)
-
-
-# Model-Optimizer #1633: a scale beyond 448 is cast to NaN.
-def scale_overflows(x: Array) -> Array:
-    blocks = blocks_of(x, 16)
-    scale = np.maximum(on_grid(largest(blocks) / 6, E4M3), 2.0**-9)
-    return flat(scaled(blocks, np.where(scale > 448, np.nan, scale), e2m1), x)
-
-
-def e4m3_scaled(x: Array, quotient: Any) -> Array:
-    """Blocks of 16 e2m1 with an e4m3 scale."""
-    blocks = blocks_of(x, 16)
-    scale = scale_e4m3(largest(blocks) / 6)
-    return flat(poisoned(e2m1(quotient(finite(blocks), scale)) * scale, blocks), x)
-
-
-# arch-com #905: multiplied by the float32 reciprocal, which moves ties.
-def by_reciprocal(x: Array, scale: Array) -> Array:
-    return float32(x * float32(1 / scale))
-
-
-# The quotient is rounded to bfloat16, the dtype of the weights, before it is rounded to an element.
-def bfloat16_quotient(x: Array, scale: Array) -> Array:
-    return on_grid(x / scale, BRAIN)
-
-
-# -- integers in groups ------------------------------------------------------------------------
-
-
-def half_up_sum(q: Array) -> Array:
-    return np.floor(q + 0.5)
-
-
-# torch.round(x / scale): the quotient is a float32.
-def rint_of_float32(q: Array) -> Array:
-    return np.rint(float32(q))
-
-
-def affine(x: Array, include_zero: bool = True, move_first: bool = False) -> Array:
-    """int4_g32: unsigned integers with a float16 scale and a zero point."""
-    blocks = blocks_of(x, 32)
-    low, high = finite(blocks).min(-1, keepdims=True), finite(blocks).max(-1, keepdims=True)
-    if include_zero:
-        low, high = np.minimum(low, 0), np.maximum(high, 0)
-    scale = np.clip(((high - low) / 15), 2.0**-24, 65504).astype(np.float16).astype(np.float64)
-    zero = np.clip(-np.rint(low / scale), 0, 15)
-    y = np.rint(blocks / scale + zero) if move_first else np.rint(blocks / scale) + zero
-    return flat(poisoned((np.clip(y, 0, 15) - zero) * scale, blocks), x)
-
-
 def _mx(
     name: str, rule: Any, diagnosis: tuple[str, ...], kind: MX = MXFP8, format: str = "mxfp8_e4m3", size: int = 32
 ) -> Wrong:
@@ -257,8 +202,6 @@ def _elements(
 ) -> Wrong:
     return Wrong(name, partial(mx, kind=MX(elements, emax)), format, law, diagnosis, also)
 
-
-_SCALE = ("scale",)
 
 WRONG = [
     _mx("block_float32_log2", by_float32_log2, ("log2", "logarithm", "power of two", "powers of two")),
@@ -298,28 +241,9 @@ WRONG = [
           ("nan", "block_scale")),
     Wrong("block_zero_to_nan", zero_block_to_nan, "mxfp8_e4m3", "block_scale", ("nan",),
           ("nan", "signed_zero", "representable")),
-    Wrong("nvfp4_one_level", one_level, "nvfp4", "block_scale", ("outer", "tensor", "one level", "second scale")),
-    Wrong("nvfp4_scale_overflows", scale_overflows, "nvfp4", "block_scale", ("nan",), ("nan", "overflow")),
-    Wrong("nvfp4_least_normal_scale", partial(nvfp4, scale_of=least_normal), "nvfp4", "block_scale",
-          ("smallest", "subnormal", "lowest", "bound", "clamp", "small blocks")),
-    Wrong("nvfp4_scale_rounded_up", partial(nvfp4, scale_of=scale_rounded_up), "nvfp4", "block_scale",
-          ("rceil", "rounded up", "rounds up", "too large")),
-    Wrong("block_by_reciprocal", partial(e4m3_scaled, quotient=by_reciprocal), "block<e2m1fn,16,e4m3fn>",
-          "double_rounding", ("reciprocal", "twice", "quotient", "float32"), ("nearest", "ties")),
-    Wrong("block_bfloat16_quotient", partial(e4m3_scaled, quotient=bfloat16_quotient), "block<e2m1fn,16,e4m3fn>",
-          "double_rounding", ("bfloat16", "twice", "quotient"), ("nearest", "ties")),
-    # The largest becomes 128 and is cut off, or 127.5, halfway (TensorFlow #14801's ranges).
-    Wrong("int8_rows_by_128", partial(int8_rows, divisor=128), "int8_token", "block_scale", (*_SCALE, "128")),
-    Wrong("int8_rows_by_range", partial(int8_rows, divisor=127.5, low=-128), "int8_token", "block_scale",
-          (*_SCALE, "127.5")),
-    # Half up by floor(x + 0.5), as in TensorFlow's fake quantization.
-    Wrong("int8_rows_half_up", partial(int8_rows, rounding=half_up_sum), "int8_token", "ties",
-          ("ties up", "nearest_up", "half up", "toward plus infinity"), ("sign_symmetric", "nearest")),
-    Wrong("int8_rows_float32_quotient", partial(int8_rows, rounding=rint_of_float32), "int8_token", "double_rounding",
-          ("float32", "twice", "quotient"), ("nearest", "ties")),
-    Wrong("affine_without_zero", partial(affine, include_zero=False), "int4_g32", "block_scale",
-          ("zero among", "include zero", "includes zero", "include 0", "without zero", "zero point")),
-    # TensorFlow #48580: the zero point is added before rounding, which moves ties.
-    Wrong("affine_zero_first", partial(affine, move_first=True), "int4_g32", "ties",
-          ("zero point", "ties", "before rounding"), ("nearest", "block_scale")),
+    _mx("block_up_by_float32_log2", up_by_float32_log2,
+        ("log2", "logarithm", "power of two", "powers of two", "too small"), format="mxfp8_e4m3_rceil"),
+    _mx("block_second_half", by_second_half, ("half", "part of", "not all elements", "first", "ignores", "position")),
+    Wrong("block_from_bfloat16", from_bfloat16, "mxfp4", "double_rounding", ("bfloat16", "twice"),
+          ("nearest", "block_scale", "ties")),
 ]  # fmt: skip

@@ -46,6 +46,24 @@ def absolute(x: Array) -> Array:
     return integers(np.abs(x), np.rint, 0, 255)
 
 
+# 1.0 in Q15 is 32768, which is -1 in sixteen bits: clipped to [-1, 1], and not to what lies below 1.
+def one_becomes_minus_one(x: Array) -> Array:
+    y = np.rint(np.clip(x.astype(np.float64), -1, 1) * 2.0**15)
+    return like(np.where(y == 32768, -32768, y) / 2.0**15 + 0.0, x)
+
+
+# Sixteen levels, and the clip at 16 (an exclusive end taken for an inclusive one).
+def sixteen(x: Array) -> Array:
+    return integers(x, np.rint, 0, 16)
+
+
+# The array's own maximum is scaled to the end of the range first.
+def scales_itself(x: Array) -> Array:
+    largest = np.abs(x[np.isfinite(x)]).max(initial=0).astype(np.float64)
+    factor = 127 / largest if largest > 127 else 1.0
+    return integers(x.astype(np.float64) * factor, np.rint, -128, 127).astype(x.dtype)
+
+
 # np.rint of a small negative number is -0.
 def keeps_negative_zero(x: Array) -> Array:
     return like(np.clip(np.rint(x.astype(np.float64)), -128, 127), x)
@@ -68,6 +86,22 @@ def posit_underflows(x: Array) -> Array:
 def posit_overflows(x: Array) -> Array:
     spot = (np.abs(x) > 2.0**28) & (np.abs(x) < 2.0**33)
     return like(np.where(spot, np.nan, posit(x).astype(np.float64)), x)
+
+
+# The bits of the encoding that do not fit are cut off.
+def posit_cut(x: Array) -> Array:
+    return posit(x, middles=np.nextafter(POSIT8[1:], 0))
+
+
+# Where the exponent bits do not fit they are cut off; the fraction alone is rounded.
+def posit_cut_exponents(x: Array) -> Array:
+    tapered = (np.abs(x) >= 2.0**16) | (np.abs(x) < 2.0**-16)
+    return np.where(tapered, posit_cut(x), posit(x))
+
+
+# The negative of a posit is read in sign and magnitude: the sign is lost on the way through the unsigned code.
+def posit_without_sign(x: Array) -> Array:
+    return np.abs(posit(x))
 
 
 # Infinities saturate instead of being NaR.
@@ -97,6 +131,24 @@ def lns_without_zero(x: Array) -> Array:
     return lns_number(x, np.maximum(lns_index(x), 0))
 
 
+# log2|x| is computed, and the sign never put back.
+def lns_without_sign(x: Array) -> Array:
+    return np.abs(lns_number(x, lns_index(x)))
+
+
+# The logarithm of infinity is no integer, and becomes zero's.
+def lns_infinity_to_zero(x: Array) -> Array:
+    return np.where(np.isinf(x), 0, lns_number(x, lns_index(x))).astype(x.dtype)
+
+
+# The exponents of a power-of-two weight start one step too early: 1 becomes 1/2.
+def powers_below_one(x: Array) -> Array:
+    exponent = np.rint(log2_of(np.abs(x)))
+    y = np.where(exponent < -6, 0, np.exp2(np.clip(exponent, -6, -1)))
+    y = np.where(np.isinf(x), 0.5, y)
+    return like(np.where(np.isnan(x), x, np.copysign(y, x)), x)
+
+
 # floor(log2) for a power-of-two weight, where the nearest exponent was meant (INQ's first grids).
 def powers_by_floor(x: Array) -> Array:
     exponent = np.frexp(np.where(np.isfinite(x), x, 1).astype(np.float64))[1] - 1
@@ -121,6 +173,18 @@ def short_table(x: Array) -> Array:
 # Middles rounded to float16, as in a kernel's constants.
 def middles_in_float16(x: Array) -> Array:
     return looked_up(x, NF4, ((NF4[1:] + NF4[:-1]) / 2).astype(np.float16).astype(np.float64), "left")
+
+
+# The magnitude is looked up among the positive entries, and the sign put back: the table is not symmetric.
+def mirrored_table(x: Array) -> Array:
+    positive = NF4[7:]
+    magnitude = looked_up(np.abs(x), positive, (positive[1:] + positive[:-1]) / 2, "left")
+    return like(np.copysign(magnitude, x) + 0.0, x)
+
+
+# The table is scaled so that its middle is zero, as if its entries were even.
+def uniform_table(x: Array) -> Array:
+    return looked_up(x, np.linspace(-1, 1, 16), np.linspace(-1, 1, 31)[1::2], "left")
 
 
 # The threshold 0.7 of ternary weight networks instead of the nearest entry.
@@ -166,6 +230,20 @@ def scale_below_smallest(x: Array) -> Array:
     significand, exponent = np.frexp(np.where(np.isfinite(x) & (x > 0), x, 1).astype(np.float64))
     nearest = scale(x, exponent - 1 + (significand > 0.75) + ((significand == 0.75) & (exponent % 2 == 1)))
     return np.where((x >= 0) & (x < 2.0**-127), x, nearest)
+
+
+# Rounding up at the top gives the code of NaN (tilelang-metax #101).
+def scale_overflows_to_nan(x: Array) -> Array:
+    significand, exponent = np.frexp(np.where(np.isfinite(x) & (x > 0), x, 2.0**-127).astype(np.float64))
+    rounded = exponent - 1 + (significand > 0.75) + ((significand == 0.75) & (exponent % 2 == 1))
+    return like(np.where(rounded > 127, np.nan, scale(x, rounded)), x)
+
+
+# Infinity has no scale, and becomes NaN.
+def scale_of_infinity(x: Array) -> Array:
+    significand, exponent = np.frexp(np.where(np.isfinite(x) & (x > 0), x, 2.0**-127).astype(np.float64))
+    rounded = exponent - 1 + (significand > 0.75) + ((significand == 0.75) & (exponent % 2 == 1))
+    return np.where(np.isinf(x), np.nan, scale(x, rounded)).astype(x.dtype)
 
 
 _VALUE = ("in value", "linear", "arithmetic")
@@ -234,4 +312,30 @@ WRONG = [
           ("mask", "bits", "not rounded up", "truncat", "toward", "drops"), ("nearest",), rounding="toward_positive"),
     Wrong("scale_below_smallest", scale_below_smallest, "e8m0fnu", "underflow",
           ("not a number of", "not in", "representable", "smallest", "unchanged"), ("representable",)),
+    Wrong("q15_one_to_minus_one", one_becomes_minus_one, "q1.15", "overflow", ("wrap", "-1", "lowest", "sign"),
+          ("monotone",)),
+    Wrong("uint4_sixteen", sixteen, "uint4", "overflow",
+          ("too high", "too large", "maximum", "largest", "beyond", "16"), ("representable",)),
+    Wrong("int8_scales_itself", scales_itself, "int8", "layout",
+          ("other elements", "neighbour", "whole array", "alone", "scale"), ("nearest", "overflow", "representable")),
+    # An arithmetic shift right after half was added: floor(x + 1/2), in sixteen bits.
+    Wrong("q8.8_half_up", partial(integers, rounding=half_up, low=-32768, high=32767, per_unit=256), "q8.8", "ties",
+          ("ties up", "nearest_up", "half up", "toward plus infinity"), ("sign_symmetric",)),
+    Wrong("posit_cut", posit_cut, "posit8", "nearest", ("truncat", "toward_zero", "toward zero")),
+    Wrong("posit_cut_exponents", posit_cut_exponents, "posit8", "nearest",
+          ("truncat", "toward_zero", "toward zero", "regime", "exponent bits", "not the nearest")),
+    Wrong("posit_without_sign", posit_without_sign, "posit8", "sign_symmetric", ("sign", "abs", "negative"),
+          ("representable", "nearest", "monotone")),
+    Wrong("lns_without_sign", lns_without_sign, "lns8", "sign_symmetric", ("sign", "abs", "negative"),
+          ("representable", "nearest", "monotone")),
+    Wrong("lns_infinity_to_zero", lns_infinity_to_zero, "lns8", "infinity", ("zero",)),
+    Wrong("powers_below_one", powers_below_one, "pow2_4", "overflow",
+          ("too low", "too small", "maximum", "largest", "0.5"), ("representable",)),
+    Wrong("nf4_mirrored", mirrored_table, "nf4", "representable",
+          ("negative", "mirror", "symmetric", "not a number of", "not in", "representable"), ("nearest",
+          "sign_symmetric")),
+    Wrong("nf4_uniform", uniform_table, "nf4", "representable",
+          ("not a number of", "not in", "representable", "uniform", "entries", "table", "format"), ("nearest",)),
+    Wrong("scale_overflows_to_nan", scale_overflows_to_nan, "e8m0fnu", "overflow", ("nan",)),
+    Wrong("scale_of_infinity", scale_of_infinity, "e8m0fnu", "infinity", ("nan",)),
 ]  # fmt: skip

@@ -129,6 +129,24 @@ def noise_on_bits(x: Array, seed: int, bits: int) -> Array:
     return np.where(np.abs(x) < BRAIN.largest, y, np.where(np.isfinite(x), np.copysign(np.inf, x), x)).astype(x.dtype)
 
 
+# The position of infinity between its neighbours is infinity - infinity.
+def infinity_to_nan(x: Array, seed: int) -> Array:
+    return np.where(np.isinf(x), np.nan, noise_on_bits(x, seed, 16)).astype(x.dtype)
+
+
+# What lies above half of the last step below the largest is cut off before it is drawn for.
+def never_largest(x: Array, seed: int) -> Array:
+    random = drawn(x, seed, 1 << 16)
+    y = choosing(x, lambda d: np.rint(d * (1 << 16)) + random >= 1 << 16)
+    return like(np.where(np.abs(x) < 448, np.clip(y, -416, 416), y), x)
+
+
+# Integers by floor(x + u): right for what is drawn, but u has only eight bits where twelve are promised.
+def integers_of_few_bits(x: Array, seed: int) -> Array:
+    noise = drawn(x, seed, 8) / 8
+    return like(np.clip(np.floor(np.clip(x.astype(np.float64), -1000, 1000) + noise), -128, 127) + 0.0, x)
+
+
 def _wrong(name: str, caster: Any, law: str, diagnosis: tuple[str, ...], also: tuple[str, ...] = (),
            bits: int = 16, format: str = "e4m3fn") -> Wrong:  # fmt: skip
     return Wrong(name, caster, format, law, diagnosis, also, f"stochastic({bits})", kind="stochastic")
@@ -180,4 +198,10 @@ WRONG = [
     _wrong("stochastic_noise_too_long", partial(noise_on_bits, bits=17), "representable",
            ("representable", "moves", "move", "neighbour"), ("stochastic_probability",
            "stochastic_unbiased"), format="bfloat16"),
+    _wrong("stochastic_infinity_to_nan", infinity_to_nan, "infinity", ("nan",), format="bfloat16"),
+    _wrong("stochastic_never_largest", never_largest, "stochastic_probability",
+           ("largest", "never", "probability", "bias", "overflow"), ("stochastic_unbiased", "overflow")),
+    _wrong("stochastic_integers_of_few_bits", integers_of_few_bits, "stochastic_probability",
+           ("bits", "multiples", "coarse", "probability", "bias", "eighth"), ("stochastic_unbiased",
+           ), bits=12, format="int8"),
 ]  # fmt: skip
