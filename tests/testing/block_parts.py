@@ -102,11 +102,17 @@ def finite(blocks: Array) -> Array:
     return np.where(np.isfinite(blocks), blocks, 0)
 
 
+def outer_scale(amax: Array, divisor: float) -> float:
+    """The float32 nearest to the largest of all / divisor, and not zero; 1 for zeros."""
+    top = float(amax.max(initial=0))
+    return max(float(float32(top / divisor)), 2.0**-149) if top else 1.0
+
+
 def nvfp4(x: Array, scale_of: Any = scale_e4m3, quotient: Any = np.divide) -> Array:
     """NVFP4 with ways to go wrong: how the scale is rounded, and how elements are divided."""
     blocks = blocks_of(x, 16)
     amax = largest(blocks)
-    t = float32(amax.max(initial=0) / (6 * 448)) or 1.0
+    t = outer_scale(amax, 6 * 448)
     scale = scale_of(amax / (6 * t))
     y = e2m1(quotient(finite(blocks), scale * t))
     return flat(poisoned(float32(float32(y * scale) * t), blocks), x)

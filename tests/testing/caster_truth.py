@@ -19,7 +19,7 @@ from tiles import cast_exactly
 import fmtemu as fe
 from fmtemu import exact
 from fmtemu.exact import probability
-from fmtemu.formats import Scaled
+from fmtemu.formats import Codebook, Scaled
 from fmtemu.quantizer import Quantizer
 from fmtemu.random import random_bits
 
@@ -81,14 +81,49 @@ def boundaries(quantizer: Quantizer, source: str, seed: int | None) -> tuple[Arr
     return x, values.astype(f"u{x.itemsize}").view(source)
 
 
-def wrong_casts(caster: Caster, source: str, seed: int | None = None) -> list[str]:
-    """Numbers that a caster rounds otherwise; with a seed by the documented random bits."""
+def wrong_numbers(caster: Caster, source: str, seed: int | None = None) -> tuple[Array, Array, Array]:
+    """The numbers that a caster rounds otherwise, what it makes of them, and what it should; with a seed
+    by the documented random bits."""
     x, true = boundaries(claimed(caster), source, seed)
     with np.errstate(invalid="ignore"):  # signalling NaN
         y = caster.caster(x.copy()) if seed is None else caster.caster(x.copy(), seed)
     assert y.shape == x.shape
     assert y.dtype == x.dtype
-    return shown(x, y, true)
+    wrong = different(y, true)
+    return x[wrong], y[wrong], true[wrong]
+
+
+def wrong_casts(caster: Caster, source: str, seed: int | None = None) -> list[str]:
+    """The same in words."""
+    return shown(*wrong_numbers(caster, source, seed))
+
+
+def is_tie(x: float, quantizer: Quantizer) -> bool:
+    """Whether a number is in the middle between two of the format."""
+    if not math.isfinite(x) or x == 0:
+        return False
+    fmt: Any = quantizer.format
+    lower, upper, d = fmt.neighbours(Fraction(x)) if isinstance(fmt, Codebook) else fmt.locate(abs(Fraction(x)))
+    return bool(d == Fraction(1, 2) and lower != upper)
+
+
+#: Law -> whether a number that is rounded wrongly breaks it, from the number, its result and the truth.
+BREAKS: dict[str, Callable[[float, float, float, Quantizer], bool]] = {
+    "representable": lambda x, y, true, q: x == true,
+    "ties": lambda x, y, true, q: is_tie(x, q),
+    "nearest": lambda x, y, true, q: math.isfinite(x) and x != 0 and not is_tie(x, q),
+    "directed": lambda x, y, true, q: math.isfinite(x) and q.rounding.name.startswith("toward"),
+    "to_odd": lambda x, y, true, q: math.isfinite(x) and q.rounding.name == "to_odd",
+    "overflow": lambda x, y, true, q: math.isfinite(x) and (x > q.format.largest or x < q.format.lowest),
+    "infinity": lambda x, y, true, q: abs(x) == math.inf,
+    "nan": lambda x, y, true, q: x != x,
+    "signed_zero": lambda x, y, true, q: true == 0 and (y == 0 or x == 0),
+    "subnormals": lambda x, y, true, q: 0 < abs(x) < Fraction(2) ** q.format.emin,
+    "underflow": lambda x, y, true, q: 0 < abs(x) < q.format.smallest or (x == 0 and not q.format.has_zero),
+    "double_rounding": lambda x, y, true, q: math.isfinite(x) and y != true and not is_tie(x, q),
+    "sign_symmetric": lambda x, y, true, q: x < 0,
+    "monotone": lambda x, y, true, q: math.isfinite(x),
+}
 
 
 # -- stochastic roundings ----------------------------------------------------------------------
@@ -173,7 +208,8 @@ def block_samples() -> tuple[Array, ...]:
     x[10] = -1.9921875 * np.exp2(np.arange(70) % 3 - 2)
     x[11, 31], x[11, 63] = 500, -500
     x[12, ::32] = np.nextafter(np.float32(448 * 2**7), np.float32(np.inf))
-    return plain, x, tied_blocks(), tied_rows(), faint_blocks()
+    tiny = plain[:1] * np.float32(2.0**-147)
+    return plain, x, tiny, tied_blocks(), tied_rows(), faint_blocks()
 
 
 def tied_blocks() -> Array:

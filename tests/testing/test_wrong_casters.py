@@ -7,7 +7,17 @@ import pickle
 import pytest
 from caster_manners import bad_manners
 from caster_parts import Wrong
-from caster_truth import boundaries, claimed, wrong_blocks, wrong_casts, wrong_chances, wrong_codes, wrong_results
+from caster_truth import (
+    BREAKS,
+    boundaries,
+    claimed,
+    wrong_blocks,
+    wrong_casts,
+    wrong_chances,
+    wrong_codes,
+    wrong_numbers,
+    wrong_results,
+)
 from wrong_casters import WRONG
 
 from fmtemu.formats import Scaled
@@ -47,6 +57,21 @@ def mistreated(wrong: Wrong, source: str) -> list[str]:
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
 def test_wrong_casters_differ_from_the_definition(wrong: Wrong) -> None:
     assert differences(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [w for w in WRONG if w.kind == "cast" and not is_mannered(w) and not isinstance(claimed(w).format, Scaled)],
+    ids=lambda wrong: wrong.name,
+)
+def test_the_law_is_broken(wrong: Wrong) -> None:
+    """By a number of the kind that the law is about."""
+    breaks = BREAKS[wrong.law]
+    assert any(
+        breaks(x, y, true, claimed(wrong))
+        for source in ("float32", "float64")
+        for x, y, true in zip(*(a.tolist() for a in wrong_numbers(wrong, source)), strict=True)
+    )
 
 
 def test_there_are_many_and_each_has_a_name() -> None:

@@ -91,6 +91,23 @@ def negative_end(x: Array) -> Array:
     return like(np.clip(on_grid(x, E2M1), -4, 6), x)
 
 
+#: The numbers of e2m1 in the order of their codes.
+CODES = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
+
+
+# argmin of the distances to all codes: the first of two equal ones, which is nearer to zero, and never -0.
+def least_distance(x: Array) -> Array:
+    values = np.clip(np.where(np.isnan(x), 0, x), -6, 6).astype(np.float64)
+    found = CODES[np.argmin(np.abs(values[..., None] - CODES), -1)]
+    return like(np.where(np.isnan(x), x, found), x)
+
+
+# cva6 #242: a subnormal that rounds up to the smallest normal number carries into nothing, and is zero.
+def carry_into_nothing(x: Array) -> Array:
+    y = overflowing(on_grid(x, E3M4), E3M4)
+    return like(np.where((np.abs(y) == 0.25) & (np.abs(x) < 0.25), np.copysign(0, x), y), x)
+
+
 # Infinity becomes NaN where it was to saturate (ml_dtypes' fnuz types, under PyTorch's name).
 def fnuz_infinity(x: Array) -> Array:
     return like(np.where(np.isinf(x), np.nan, saturated(on_grid(x, E5M2FNUZ), E5M2FNUZ) + 0.0), x)
@@ -141,6 +158,10 @@ WRONG = [
     Wrong("e2m1_one_tie", one_tie, "e2m1fn", "ties", ("ties", "tie", "1.75")),
     Wrong("e2m1_one_threshold", one_threshold, "e2m1fn", "nearest",
           ("threshold", "midpoint", "middle", "decision", "boundar", "not the nearest", "2.5")),
+    Wrong("e2m1_least_distance", least_distance, "e2m1fn", "ties",
+          ("ties toward zero", "nearest_zero", "ties to zero", "tie goes toward zero"), ("signed_zero",)),
+    Wrong("e3m4_carry_into_nothing", carry_into_nothing, "e3m4", "monotone",
+          ("monoton", "zero", "carry", "subnormal", "smallest normal", "flush"), ("subnormals", "nearest", "ties")),
     Wrong("e2m1_negative_end", negative_end, "e2m1fn", "sign_symmetric", ("negative", "-4", "-6", "lowest", "sign"),
           ("overflow", "representable")),
     Wrong("e5m2fnuz_infinity_to_nan", fnuz_infinity, "e5m2fnuz", "infinity", ("nan",)),

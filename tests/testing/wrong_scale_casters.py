@@ -17,6 +17,7 @@ from block_parts import (
     int8_rows,
     largest,
     nvfp4,
+    outer_scale,
     poisoned,
     scale_e4m3,
     scaled,
@@ -102,7 +103,7 @@ def factor_and_inverse(x: Array) -> Array:
 def outer_without_element(x: Array) -> Array:
     blocks = blocks_of(x, 16)
     amax = largest(blocks)
-    t = float32(amax.max(initial=0) / 448) or 1.0
+    t = outer_scale(amax, 448)
     scale = scale_e4m3(amax / (6 * t))
     return flat(poisoned(float32(float32(e2m1(finite(blocks) / (scale * t)) * scale) * t), blocks), x)
 
