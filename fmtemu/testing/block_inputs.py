@@ -95,7 +95,8 @@ def _makers(fmt: Scaled, source: np.finfo[Any]) -> dict[str, Callable[[_Random, 
         return x
 
     def rising(random: _Random, count: int) -> Array:
-        return np.exp2(np.linspace(-8, 4, count)) * random.choice([-1, 1], count)
+        x: Array = np.exp2(np.linspace(-8, 4, count)) * random.choice([-1, 1], count)
+        return x
 
     def with_one(number: float) -> Callable[[_Random, int], Array]:
         def make(random: _Random, count: int) -> Array:

@@ -12,9 +12,9 @@ from fmtemu.formats import Scaled
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding
 from fmtemu.testing.blocks import block_laws, check_blocks
-from fmtemu.testing.expectation import check_source
+from fmtemu.testing.expectation import MOST, check_source
 from fmtemu.testing.laws import LAWS
-from fmtemu.testing.report import Report, Violation
+from fmtemu.testing.report import Report, Violation, in_order
 from fmtemu.testing.scalars import applicable_laws, check_scalar
 from fmtemu.testing.stochastic import check_stochastic
 from fmtemu.testing.subject import CasterError, Subject, make_subject
@@ -32,16 +32,19 @@ def check_caster(
     laws: Iterable[str] | None = None,
     seeded: bool | None = None,
     timeout: float | None = None,
+    most: int = MOST,
 ) -> Report:
     """Whether a caster rounds as the quantizer that ``fmt, rounding, edges, overflow`` say (see as_quantizer).
 
     ``caster`` takes an array of dtype ``source`` and returns ``values`` of its shape and dtype, or raw
     ``codes``; it may be a callable, a command line (a list of arguments: bytes in, bytes out) or a Table of
-    recorded pairs. Of a narrow format all codes and decisions are tried, of a wide one a sample. By default
+    recorded pairs. Of a format of at most ``most`` codes all decisions are tried, else a sample. By default
     ``source`` is float32, and float64 too if the caster returns that for it. With ``timeout`` (seconds for
     one call) it runs in a process of its own. ``laws`` restricts the check to some of LAWS.
     """
     quantizer = as_quantizer(fmt, rounding=rounding, edges=edges, overflow=overflow)
+    if not quantizer.rounding.is_stochastic:
+        seeded = False
     subject = make_subject(caster, quantizer.element.format, returns, seeded, timeout)
     chosen = _laws(laws)
     sources, notes = _sources(source, quantizer, subject)
@@ -58,7 +61,7 @@ def check_caster(
         elif quantizer.rounding.is_stochastic:
             violations, count = check_stochastic(subject, quantizer, name)
         else:
-            violations, count = check_scalar(subject, quantizer, name, possible)
+            violations, count = check_scalar(subject, quantizer, name, possible, most)
         found += violations
         inputs += count
     found = [v for v in found if v.law in chosen]
@@ -93,12 +96,9 @@ def _sources(source: str | Sequence[str] | None, quantizer: Quantizer, subject: 
 
 
 def _report(quantizer: Quantizer, found: list[Violation], possible: list[str], inputs: int, notes: list[str]) -> Report:
-    """Violations in the order of the laws, one for each law: that of the first source that broke it."""
-    first: dict[str, Violation] = {}
-    for violation in found:
-        first.setdefault(violation.law, violation)
-    ordered = tuple(first[law] for law in LAWS if law in first)
-    held = tuple(law for law in LAWS if law in possible and law not in first)
-    if "runs" in first and not inputs:
+    ordered = in_order(found)
+    broken = {v.law for v in ordered}
+    held = tuple(law for law in LAWS if law in possible and law not in broken)
+    if "runs" in broken and not inputs:
         held = ()
     return Report(str(quantizer), ordered, held, inputs, tuple(notes))

@@ -65,6 +65,12 @@ class Evidence:
         return float(np.max(np.abs(self.got[finite]), initial=0.0))
 
     @cached_property
+    def bottom(self) -> float:
+        """The least finite result of finite inputs."""
+        finite = np.isfinite(self.got) & np.isfinite(self.x)
+        return float(np.min(self.got[finite], initial=0.0))
+
+    @cached_property
     def flushes(self) -> bool:
         """Whether every number that should become subnormal became zero."""
         fmt = self.quantizer.format
@@ -98,10 +104,13 @@ class Evidence:
         if case.expected == case.got == 0:
             return "signed_zero", ""
         if where.kind == "zero":
-            return "underflow", ""
+            return "signed_zero" if self.quantizer.format.has_zero else "underflow", ""
         if self.flushes and case.got == 0 and 0 < abs(case.expected) < 2.0**self.quantizer.format.emin:
             return "subnormals", ""
         if self.top < abs(case.x) and abs(case.got) == self.top < self.quantizer.format.largest:
+            return "overflow", ""
+        lowest = float(self.quantizer.format.lowest)
+        if case.x < self.bottom and case.got == self.bottom > lowest > -math.inf and self.bottom < 0:
             return "overflow", ""
         neighbour = self._is_neighbour(case)
         is_tie = where.d * 2 == 1 and rounding == "nearest"

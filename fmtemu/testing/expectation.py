@@ -20,6 +20,7 @@ from fmtemu.testing.points import boundary_points, exact_value, source_dtype
 Array = NDArray[Any]
 
 #: Formats of at most so many bits are tested on all codes and decisions; irrational values cost more.
+MOST = 1 << 16
 EXHAUSTIVE_BITS, EXHAUSTIVE_IRRATIONAL_BITS = 16, 10
 #: Of wider ones this many codes are taken, and of irrational ones fewer.
 SAMPLED, SAMPLED_IRRATIONAL = 1 << 12, 1 << 8
@@ -33,12 +34,13 @@ def check_source(fmt: Format, source: str) -> np.dtype[Any]:
     return dtype
 
 
-def points(fmt: Format, source: str) -> Array:
-    """The finite floats on which a caster is judged: all decisions of a narrow format, a sample of a wide one."""
+def points(fmt: Format, source: str, most: int = MOST) -> Array:
+    """The finite floats on which a caster is judged: all decisions of a format of at most ``most`` codes,
+    a sample of a wider one."""
     irrational = fmt.is_carrier_rounded
-    if fmt.bits <= (EXHAUSTIVE_IRRATIONAL_BITS if irrational else EXHAUSTIVE_BITS):
-        return boundary_points(fmt, source)
-    return boundary_points(fmt, source, SAMPLED_IRRATIONAL if irrational else SAMPLED)
+    if fmt.bits > (EXHAUSTIVE_IRRATIONAL_BITS if irrational else EXHAUSTIVE_BITS):
+        most = min(most, SAMPLED_IRRATIONAL if irrational else SAMPLED)
+    return boundary_points(fmt, source, most)
 
 
 def expected_values(x: Iterable[float], quantizer: Quantizer, source: str) -> Array:
@@ -55,9 +57,9 @@ def expected_values(x: Iterable[float], quantizer: Quantizer, source: str) -> Ar
 
 
 @lru_cache(maxsize=64)
-def expected_at_points(quantizer: Quantizer, source: str) -> Array:
+def expected_at_points(quantizer: Quantizer, source: str, most: int = MOST) -> Array:
     """expected_values at ``points``: the same for every caster of a quantizer."""
-    values = expected_values(points(quantizer.format, source).tolist(), quantizer, source)
+    values = expected_values(points(quantizer.format, source, most).tolist(), quantizer, source)
     values.setflags(write=False)
     return values
 

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmtemu.formats import Format
-from fmtemu.testing.number_line import decision_magnitudes
+from fmtemu.formats import Codebook, Format
+from fmtemu.formats.tapered import Tapered
+from fmtemu.testing.number_line import decision_magnitudes, magnitude, magnitude_codes, successor
 
 Array = NDArray[Any]
 
 SOURCES = ("float16", "float32", "float64")
+#: In how many cells each bit of the source is tried; exact decisions on irrational values cost more.
+_CELLS, _CELLS_IF_IRRATIONAL = 12, 3
 #: Multiples of the largest, and parts of the smallest value, where edges decide.
 _OUTSIDE = (Fraction(5, 4), Fraction(3, 2), Fraction(2), Fraction(3), Fraction(4), Fraction(100), Fraction(2) ** 40)
 _BELOW = (Fraction(8), Fraction(4), Fraction(2), Fraction(4, 3), Fraction(3, 2), Fraction(2) ** 20)
@@ -35,6 +38,7 @@ def boundary_points(fmt: Format, source: str = "float32", most: int = 1 << 16) -
         [
             with_neighbours([*middles, *outside, *values], dtype),
             _source_ends(dtype),
+            single_bits(fmt, dtype),
             _spread(fmt, dtype, len(values)),
         ]
     )
@@ -90,6 +94,22 @@ def _source_ends(dtype: np.dtype[Any]) -> Array:
     info = np.finfo(dtype)
     below_normal = np.nextafter(info.smallest_normal, dtype.type(0))
     return np.array([info.smallest_subnormal, below_normal, info.smallest_normal, 1, info.max], dtype)
+
+
+def single_bits(fmt: Format, dtype: np.dtype[Any]) -> Array:
+    """In a few cells the numbers that one bit of the source, or the lack of one, puts above the lower
+    neighbour, the middle, or below the upper one: each bit counts in a rounding."""
+    if isinstance(fmt, Codebook):
+        return np.zeros(0, dtype)
+    codes = [code for code in magnitude_codes(fmt, 1 << 10) if not (code == 0 and isinstance(fmt, Tapered))]
+    found = []
+    cells = _CELLS_IF_IRRATIONAL if fmt.is_carrier_rounded else _CELLS
+    for code in codes[:: max(1, len(codes) // cells)][:-1]:
+        low, high = magnitude(fmt, code), magnitude(fmt, successor(fmt, code))
+        for bit in range(2, np.finfo(dtype).nmant + 1):
+            tail = (high - low) / (1 << bit)
+            found += [low + tail, (low + high) / 2 - tail, (low + high) / 2 + tail, high - tail]
+    return np.array([float(x) for x in found]).astype(dtype)
 
 
 def _spread(fmt: Format, dtype: np.dtype[Any], count: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,3 +115,11 @@ class Report:
             f"[bold red]{escape(line)}[/]" if line.split(":")[0] in self.broken else escape(line)
             for line in str(self).splitlines()
         )
+
+
+def in_order(violations: Iterable[Violation]) -> tuple[Violation, ...]:
+    """One violation of each law, the first that was found, in the order of LAWS."""
+    first: dict[str, Violation] = {}
+    for violation in violations:
+        first.setdefault(violation.law, violation)
+    return tuple(first[law] for law in LAWS if law in first)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fmtemu.formats import Codebook, Float, as_format
 from fmtemu.quantizer import Quantizer
 from fmtemu.testing.evidence import Case, Evidence, rounding_law, simplest
-from fmtemu.testing.expectation import expected_at_points, expected_values, has_subnormals, points
+from fmtemu.testing.expectation import expected_at_points, expected_values, has_one_zero, has_subnormals, points
 from fmtemu.testing.layouts import find_dependence
 from fmtemu.testing.points import special_points
 from fmtemu.testing.relations import Pair, idempotent, is_monotone, is_sign_symmetric, monotone, sign_symmetric
@@ -44,7 +44,7 @@ def applicable_laws(quantizer: Quantizer, returns: str) -> list[str]:
             "negative",
         ]
     laws += ["ties", "double_rounding"] if rounding == "nearest" else []
-    laws += ["signed_zero"] if fmt.has_negative_zero else []
+    laws += [] if has_one_zero(fmt) else ["signed_zero"]
     laws += ["subnormals"] if has_subnormals(fmt) else []
     laws += [] if isinstance(fmt, Codebook) else ["underflow"]
     laws += ["negative"] if not fmt.has_negative and not isinstance(fmt, Codebook) else []
@@ -56,17 +56,17 @@ def applicable_laws(quantizer: Quantizer, returns: str) -> list[str]:
 
 
 def check_scalar(
-    subject: Subject, quantizer: Quantizer, source: str, laws: Iterable[str]
+    subject: Subject, quantizer: Quantizer, source: str, laws: Iterable[str], most: int
 ) -> tuple[list[Violation], int]:
     """The broken laws of a caster for one source dtype, and on how many inputs it was tried."""
-    x = np.concatenate([points(quantizer.format, source), special_points(source)])
+    x = np.concatenate([points(quantizer.format, source, most), special_points(source)])
     if subject.returns == "codes" and quantizer.outcomes.nan is None:
         x = x[~np.isnan(x)]  # a NaN has no code
     try:
         got = subject.results(x.copy())
     except CasterError as fault:
         return [Violation(fault.law, 1, 0, None, str(fault))], 0
-    evidence = Evidence(quantizer, source, x, got, _expected(x, quantizer, source))
+    evidence = Evidence(quantizer, source, x, got, _expected(x, quantizer, source, most))
     found = [*pointwise(evidence)]
     found += [v for v in _relational(subject, evidence) if v.law in laws]
     found += _of_the_call(subject, evidence) if "layout" in laws else []
@@ -75,12 +75,12 @@ def check_scalar(
     return [v for v in found if v.law in laws], x.size
 
 
-def _expected(x: Array, quantizer: Quantizer, source: str) -> Array:
-    finite = points(quantizer.format, source)
+def _expected(x: Array, quantizer: Quantizer, source: str, most: int) -> Array:
+    finite = points(quantizer.format, source, most)
     special = expected_values(x[finite.size :].tolist(), quantizer, source)
     narrow = quantizer.format.bits <= 8
     of_finite = expected_by_table(finite, quantizer) if has_table(quantizer) and not narrow else None
-    return np.concatenate([expected_at_points(quantizer, source) if of_finite is None else of_finite, special])
+    return np.concatenate([expected_at_points(quantizer, source, most) if of_finite is None else of_finite, special])
 
 
 def pointwise(evidence: Evidence) -> Iterator[Violation]:

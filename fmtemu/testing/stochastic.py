@@ -19,11 +19,11 @@ from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
 from fmtemu.testing.evidence import Evidence
-from fmtemu.testing.expectation import agree, points
+from fmtemu.testing.expectation import agree
 from fmtemu.testing.layouts import same_results, strided_views
 from fmtemu.testing.number_line import magnitude_at, magnitude_codes
 from fmtemu.testing.place import place
-from fmtemu.testing.points import exact_value, special_points
+from fmtemu.testing.points import boundary_points, exact_value, special_points
 from fmtemu.testing.report import Counterexample, Violation
 from fmtemu.testing.scalars import pointwise
 from fmtemu.testing.subject import CasterError, Subject
@@ -35,11 +35,13 @@ POSITIONS = tuple(
     Fraction(n, d)
     for n, d in ((1, 2), (1, 4), (3, 4), (1, 8), (7, 8), (1, 16), (5, 16), (11, 32), (1, 64), (63, 64), (1, 1024))
 )
-#: How often each is rounded, by casters of less and of more than a microsecond per element.
-_TRIALS, _TRIALS_IF_SLOW, _SLOW = 1 << 15, 1 << 11, 1e-6
+#: How often each is rounded, and by a slow caster, to take so many seconds in all.
+_TRIALS, _FEWEST_TRIALS, _SECONDS = 1 << 15, 1 << 9, 3.0
 #: A correct caster is farther from the mean than this many standard deviations once in 10^9 times.
 _SIGMA = 6.0
 _CELLS = 5
+#: Of formats with more codes a sample is tried.
+_MOST_CODES = 1 << 8
 _LAGS = (1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 1024)
 
 
@@ -56,7 +58,7 @@ class _Trial(NamedTuple):
 
 def check_stochastic(subject: Subject, quantizer: Quantizer, source: str, seed: int = 1) -> tuple[list[Violation], int]:
     """The broken laws of a caster with a stochastic rounding, and on how many inputs it was tried."""
-    x = np.concatenate([points(quantizer.format, source), special_points(source)])
+    x = np.concatenate([boundary_points(quantizer.format, source, _MOST_CODES), special_points(source)])
     try:
         got = subject.results(x.copy(), seed)
         evidence, possible = _possible(quantizer, source, x, got)
@@ -120,8 +122,8 @@ def _probabilities(subject: Subject, quantizer: Quantizer, source: str, seed: in
     column = np.array([t.x for t in trials], source)
     start = time.perf_counter()
     subject.results(np.resize(column, 1 << 10), seed)
-    slow = (time.perf_counter() - start) / (1 << 10) > _SLOW
-    times = _TRIALS_IF_SLOW if slow else _TRIALS
+    most = _SECONDS / (time.perf_counter() - start) * (1 << 10) / column.size
+    times = int(min(max(most, _FEWEST_TRIALS), _TRIALS))
     results = subject.results(np.tile(column, times), seed).reshape(times, -1)
     counts = (results == np.array([t.outer for t in trials])).sum(axis=0).tolist()
     trials = [t._replace(outward=count) for t, count in zip(trials, counts, strict=True)]
@@ -181,8 +183,8 @@ def _biased(trials: list[_Trial], times: int, quantizer: Quantizer) -> str:
     for step in (1, -1):
         shifted = lambda t, s=step: min(max(Fraction(t.k + s, 1 << bits), Fraction(0)), Fraction(1))  # noqa: E731
         if all_plausible(shifted):
-            size = "large" if step > 0 else "small"
-            return f"has probabilities too {size} by 1/2**{bits}: its random bits are off by one"
+            size = "high" if step > 0 else "low"
+            return f"gives the outer neighbour too {size} a probability, by 1/2**{bits}: its random bits are off by one"
     mean = sum(t.outward / times - float(t.d) for t in trials) / len(trials)
     away = "away from" if mean > 0 else "toward"
     return f"is biased {away} zero, by {abs(mean):.2g} of the distance of neighbours on average"

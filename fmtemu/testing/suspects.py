@@ -22,7 +22,7 @@ from fmtemu.testing.number_line import magnitude
 Suspect = Callable[[Fraction], float]
 
 _HALF = Fraction(1, 2)
-_INTERMEDIATE = ("float32", "tf32", "bfloat16", "float16")
+_INTERMEDIATE = ("float32", "bfloat16", "float16", "tf32")
 #: How many right and how many wrong results a suspect must explain.
 _RIGHT, _WRONG = 300, 300
 
@@ -46,7 +46,7 @@ def explain_rounding(evidence: Evidence, inside: list[float], results: list[floa
     """The phrase of the first suspect that gives all ``results`` at the numbers ``inside``, of which some
     are wrong; "" if none does."""
     numbers = [Fraction(x) for x in inside]
-    for phrase, suspect in suspects(evidence):
+    for phrase, suspect in suspects(evidence) if inside else ():
         if all(_same(suspect(x), y) for x, y in zip(numbers, results, strict=True)):
             return phrase
     return _partial_symptom(evidence)
@@ -55,7 +55,7 @@ def explain_rounding(evidence: Evidence, inside: list[float], results: list[floa
 def telling_sample(evidence: Evidence, wrong: list[float]) -> tuple[list[float], list[float]]:
     """Inputs between the ends of the range, the wrong ones among them, and what the caster made of them."""
     fmt, x = evidence.quantizer.format, evidence.x
-    low = 2.0**fmt.emin if evidence.flushes or not isinstance(fmt, Float) else 0.0
+    low = 2.0**fmt.emin if evidence.flushes else 0.0
     with np.errstate(invalid="ignore"):  # of signalling NaN
         size = np.abs(x.astype(np.float64))
     inside = (size > low) & (size < min(float(fmt.largest), evidence.top or np.inf)) & np.isfinite(x)
@@ -84,7 +84,7 @@ def suspects(evidence: Evidence) -> Iterator[tuple[str, Suspect]]:
             phrase = f"truncates to {name} first, which loses the bits that tell a tie from its neighbours"
             yield phrase, partial(_cast_via, via=Quantizer(name, "toward_zero"), quantizer=quantizer)
     if not isinstance(fmt, Codebook):
-        for kept in (1, 2, 3):
+        for kept in range(1, 21):
             phrase = f"looks at {kept} bit{'s' * (kept > 1)} after the last only: the sticky bit of the rest is lost"
             yield phrase, partial(_decide, quantizer=quantizer, position=partial(_truncated, kept))
         if isinstance(fmt, Tapered) or (isinstance(fmt, LNS) and fmt.coordinate == "log"):
@@ -93,6 +93,8 @@ def suspects(evidence: Evidence) -> Iterator[tuple[str, Suspect]]:
             yield phrase, partial(_decide, quantizer=quantizer, position=_linear)
         if isinstance(fmt, Float | LNS):
             yield "rounds in the logarithm, not in value", partial(_decide, quantizer=quantizer, position=_geometric)
+    yield "gives results of the wrong sign", partial(_negated, quantizer=quantizer)
+    yield "gives the absolute value", partial(_absolute, quantizer=quantizer)
     for k in (1, -1, 2, -2, 3, -3, 4, -4):
         phrase = f"gives 2^{k} times the right value: its exponent bias is off by {abs(k)}"
         yield phrase, partial(_scaled, k=k, quantizer=quantizer)
@@ -165,9 +167,18 @@ def _scaled(x: Fraction, k: int, quantizer: Quantizer) -> float:
     return math.ldexp(_cast(x, quantizer), k)
 
 
+def _negated(x: Fraction, quantizer: Quantizer) -> float:
+    return -_cast(x, quantizer)
+
+
+def _absolute(x: Fraction, quantizer: Quantizer) -> float:
+    return abs(_cast(x, quantizer))
+
+
 def _stepped(x: Fraction, step: int, quantizer: Quantizer) -> float:
     fmt = quantizer.format
-    code, _, _ = fmt.locate(abs(Fraction(exact.cast(x, quantizer))))
+    right = abs(Fraction(exact.cast(x, quantizer)))
+    code = fmt.locate(right)[0] if right else 0
     code = min(max(code + step, 0), max(fmt.limits()))
     return math.copysign(float(magnitude(fmt, code)), x)
 
@@ -204,18 +215,39 @@ def _partial_symptom(evidence: Evidence) -> str:
     cases = [c for c in evidence.cases if c.place.kind in ("between", "value") and c.place.upper is not None]
     if not cases:
         return ""
-    if all(_is_power(c.expected) and abs(c.x) <= abs(c.expected) for c in cases):
+    fmt = evidence.quantizer.format
+    has_carry = fmt.precision > 1 and not isinstance(fmt, Codebook | LNS)
+    if has_carry and all(_is_power(c.expected) and abs(c.x) <= abs(c.expected) for c in cases):
         return "loses the carry: numbers that round up to a power of two are wrong"
     if all(_beside_power(c.x) for c in cases):
         return "takes the exponent from an inexact logarithm: numbers beside a power of two are wrong"
-    if all(abs(c.got) in (float(abs(c.place.lower or 0)), float(abs(c.place.upper or 0))) for c in cases):
-        distances = [abs(c.place.d - _HALF) for c in cases]
-        if max(distances) < Fraction(1, 1000):
-            return "decides inexactly: only numbers beside the middle of two neighbours are wrong"
+    if all(c.place.d == _HALF for c in cases):
+        return "breaks some ties by another rule"
+    if all(abs(c.place.d - _HALF) < Fraction(1, 1000) for c in cases):
+        return "decides inexactly: only numbers beside the middle of two neighbours are wrong"
+    if all(c.got != c.got for c in cases):
+        return f"turns numbers into NaN, {cases[0].x!r} for one"
+    moved = [c for c in cases if c.place.kind == "value"]
+    missing = _never_given(evidence)
+    if moved and missing:
+        shown = ", ".join(repr(v) for v in missing[:3])
+        return f"never gives {len(missing)} of the representable numbers ({shown}{' ...' if len(missing) > 3 else ''})"
+    if moved and len(moved) < fmt.count / 2:
+        return f"does not keep representable numbers: {moved[0].x!r} becomes {moved[0].got!r}"
+    cells = {(abs(c.place.lower or 0), abs(c.place.upper or 0)) for c in cases if c.place.kind == "between"}
+    if not moved and len(cells) <= max(1, min(4, fmt.count // 4)):
+        low, high = sorted(map(float, min(cells)))
+        return f"has a wrong threshold between {low!r} and {high!r}"
     for sign, phrase in ((1, "positive"), (-1, "negative")):
-        if all(math.copysign(1, c.x) == sign for c in cases) and evidence.quantizer.format.has_negative:
+        if all(math.copysign(1, c.x) == sign for c in cases) and fmt.has_negative:
             return f"goes wrong on {phrase} numbers only"
     return ""
+
+
+def _never_given(evidence: Evidence) -> list[float]:
+    """Numbers that a correct caster gives at these inputs and this one does not, if it gives no others."""
+    right, given = set(evidence.expected.tolist()), set(evidence.got.tolist())
+    return sorted((v for v in right - given if v == v), key=abs) if given - {math.nan} < right else []
 
 
 def _is_power(x: float) -> bool:

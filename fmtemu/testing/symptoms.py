@@ -26,7 +26,7 @@ def _becomes(results: set[float], evidence: Evidence) -> str:
     if sizes == {math.inf}:
         return "infinity"
     if sizes == {0.0}:
-        return "0"
+        return "zero"
     if sizes <= {float(fmt.largest), float(-fmt.lowest)}:
         return "the largest finite number"
     return f"{_number(results.pop())}" if len(results) == 1 else ""
@@ -40,7 +40,7 @@ def _nan(cases: list[Case], evidence: Evidence) -> str:
     what = _becomes({c.got for c in cases}, evidence)
     signs = {bool(np.signbit(c.x)) for c in cases}
     which = "NaN with its sign bit set" if signs == {True} else "NaN"
-    return f"turns {which} into {what}" if what else "turns NaN into numbers"
+    return f"turns {which} into {what}" if what else "turns NaN into numbers or infinity, as its payload or sign has it"
 
 
 def _infinity(cases: list[Case], evidence: Evidence) -> str:
@@ -48,6 +48,8 @@ def _infinity(cases: list[Case], evidence: Evidence) -> str:
     which = {1: "infinity", -1: "minus infinity"}[int(max(math.copysign(1, c.x) for c in cases))]
     if what == "the largest finite number":
         return f"saturates {which} to the largest finite number"
+    if what == "infinity":
+        return f"gives {which} the wrong sign"
     return f"turns {which} into {what}" if what else "mistreats infinity"
 
 
@@ -59,12 +61,15 @@ def _negative(cases: list[Case], evidence: Evidence) -> str:
 
 
 def _signed_zero(cases: list[Case], evidence: Evidence) -> str:
+    if any(c.got != 0 for c in cases):
+        case = next(c for c in cases if c.got != 0)
+        return f"turns {_number(case.x)} into {_becomes({case.got}, evidence)}"
     exact_zero = all(c.x == 0 for c in cases)
     if all(np.signbit(c.expected) for c in cases):
         return (
             "loses the sign of -0"
             if any(c.x == 0 for c in cases)
-            else "loses the sign of negative numbers that round to zero"
+            else "gives +0, not -0, where negative numbers round to zero"
         )
     return "gives -0 for +0" if exact_zero and not np.signbit(cases[0].x) else "gives -0 where the format has none"
 
@@ -83,7 +88,9 @@ def _underflow(cases: list[Case], evidence: Evidence) -> str:
         return "gives the smallest number where the result is zero"
     if all(abs(2 * c.place.d - 1) < 1e-3 for c in cases):
         return "decides inexactly: only numbers beside the middle of two neighbours are wrong"
-    return "mistreats numbers below the smallest"
+    what = _becomes({c.got for c in cases}, evidence)
+    which = "negative numbers" if all(c.x < 0 for c in cases) else "numbers"
+    return f"turns {which} below the smallest into {what}" if what else "mistreats numbers below the smallest"
 
 
 def _subnormals(cases: list[Case], evidence: Evidence) -> str:
@@ -116,7 +123,11 @@ def _overflow(cases: list[Case], evidence: Evidence) -> str:
         abs(c.got) == evidence.top or math.isinf(c.got) or c.got != c.got for c in cases
     ):
         return f"has a largest number of {_number(evidence.top)}, too low: {_number(largest)} is right"
-    if isinstance(fmt, FixedPoint) and quantizer.outcomes.wrap is None:
+    if float(fmt.lowest) < evidence.bottom < 0 and all(c.got == evidence.bottom for c in cases):
+        return (
+            f"does not use the lowest number {_number(float(fmt.lowest))}: its range ends at {_number(evidence.bottom)}"
+        )
+    if isinstance(fmt, FixedPoint) and quantizer.outcomes.wrap is None and fmt.count == 1 << fmt.bits:
         wraps = Quantizer(fmt, quantizer.rounding, "hls")
         inputs = [c.x for c in cases if math.isfinite(c.x)]
         if np.array_equal(
@@ -131,7 +142,7 @@ def _overflow(cases: list[Case], evidence: Evidence) -> str:
         else False
     )
     if early and nearly and what:
-        return f"limits before it rounds: any number above the largest becomes {what}"
+        return f"overflows before rounding: any number above the largest becomes {what}"
     beyond = [c for c in cases if math.isfinite(c.got) and abs(c.got) > max(largest, -float(fmt.lowest))]
     if beyond:
         if evidence.top > 1e3 * largest or evidence.top >= np.finfo(evidence.source).max / 4:
@@ -140,8 +151,6 @@ def _overflow(cases: list[Case], evidence: Evidence) -> str:
     if what == "the largest finite number":
         one_sided = {math.copysign(1, c.got * c.x) for c in cases if c.got} == {-1.0}
         return "saturates to the wrong sign" if one_sided else "saturates overflow to the largest finite number"
-    if what == "0":
-        return "turns overflow into zero"
     if what:
         return f"turns overflow into {what}"
     return (
@@ -149,13 +158,6 @@ def _overflow(cases: list[Case], evidence: Evidence) -> str:
         if all(abs(c.got) <= max(largest, -float(fmt.lowest)) for c in cases)
         else "mistreats overflow"
     )
-
-
-def _representable(cases: list[Case], evidence: Evidence) -> str:
-    fmt = evidence.quantizer.format
-    if evidence.quantizer.format.lowest < -fmt.largest and {c.x for c in cases} == {float(fmt.lowest)}:
-        return f"does not use the lowest number {_number(float(fmt.lowest))}: its range is symmetric"
-    return ""
 
 
 #: Law -> what its broken cases say; the laws of rounding are explained by ``suspects``.
@@ -167,5 +169,4 @@ SYMPTOMS: dict[str, Callable[[list[Case], Evidence], str]] = {
     "underflow": _underflow,
     "subnormals": _subnormals,
     "overflow": _overflow,
-    "representable": _representable,
 }
