@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fmtemu.formats import Codebook, Format
 from fmtemu.formats.tapered import Tapered
+from fmtemu.random import threefry2x32
 from fmtemu.testing.number_line import decision_magnitudes, magnitude, magnitude_codes, successor
 
 Array = NDArray[Any]
@@ -33,11 +34,10 @@ def boundary_points(fmt: Format, source: str = "float32", most: int = 1 << 16) -
     are sampled. Read-only, different bit patterns, in the same order every time."""
     dtype = source_dtype(source)
     values, middles = decision_magnitudes(fmt, most)
-    outside = [fmt.largest * part for part in _OUTSIDE] + [fmt.smallest / part for part in _BELOW]
     positive = np.concatenate(
         [
-            with_neighbours([*middles, *outside, *values], dtype),
-            _source_ends(dtype),
+            with_neighbours([*middles, *outside_magnitudes(fmt), *values], dtype),
+            source_ends(dtype),
             single_bits(fmt, dtype),
             _spread(fmt, dtype, len(values)),
         ]
@@ -70,11 +70,14 @@ def source_dtype(source: Any) -> np.dtype[Any]:
 
 def with_neighbours(magnitudes: Iterable[Fraction], dtype: np.dtype[Any]) -> Array:
     """Floats beside the magnitudes: the nearest float, and one step to either side; never infinite."""
-    top = np.finfo(dtype).max
-    limit = Fraction(float(top))
-    near = np.array([float(min(m, limit)) for m in magnitudes]).astype(dtype)
+    near, top = _nearest(magnitudes, dtype), np.finfo(dtype).max
     above = np.nextafter(np.minimum(near, np.nextafter(top, dtype.type(0))), dtype.type(np.inf))
     return np.concatenate([near, above, np.nextafter(near, dtype.type(0))])
+
+
+def _nearest(magnitudes: Iterable[Fraction], dtype: np.dtype[Any]) -> Array:
+    limit = Fraction(float(np.finfo(dtype).max))
+    return np.array([float(min(m, limit)) for m in magnitudes]).astype(dtype)
 
 
 def both_signs(x: Array) -> Array:
@@ -90,7 +93,14 @@ def exact_value(x: float) -> Fraction | float:
     return x if not math.isfinite(x) or (x == 0 and math.copysign(1, x) < 0) else Fraction(x)
 
 
-def _source_ends(dtype: np.dtype[Any]) -> Array:
+def outside_magnitudes(fmt: Format) -> list[Fraction]:
+    """Magnitudes beyond the largest and below the smallest value, where edges decide."""
+    largest = max(fmt.largest, -fmt.lowest)
+    return [largest * part for part in _OUTSIDE] + [fmt.smallest / part for part in _BELOW]
+
+
+def source_ends(dtype: np.dtype[Any]) -> Array:
+    """The smallest and largest subnormal, the smallest normal, 1 and the largest float of a dtype."""
     info = np.finfo(dtype)
     below_normal = np.nextafter(info.smallest_normal, dtype.type(0))
     return np.array([info.smallest_subnormal, below_normal, info.smallest_normal, 1, info.max], dtype)
@@ -109,21 +119,18 @@ def single_bits(fmt: Format, dtype: np.dtype[Any]) -> Array:
         for bit in range(2, np.finfo(dtype).nmant + 1):
             tail = (high - low) / (1 << bit)
             found += [low + tail, (low + high) / 2 - tail, (low + high) / 2 + tail, high - tail]
-    return np.array([float(x) for x in found]).astype(dtype)
+    return _nearest(found, dtype)
 
 
 def _spread(fmt: Format, dtype: np.dtype[Any], count: int) -> Array:
-    """Random magnitudes, even in the logarithm over the format's range and a little more."""
-    random = np.random.default_rng(fmt.bits)
-    info = np.finfo(dtype)
-    low = max(_log2(fmt.smallest) - 3, math.log2(info.smallest_normal) + 1)
-    high = min(_log2(max(fmt.largest, -fmt.lowest)) + 1, math.log2(info.max) - 1)
-    logs = random.uniform(min(low, high), max(low, high), max(64, min(count, 4096)))
-    return np.exp2(logs).astype(dtype)
-
-
-def _log2(x: Fraction) -> float:
-    return math.log2(x.numerator) - math.log2(x.denominator)
+    """Random magnitudes over the format's range and a little more, evenly among the bit patterns of floats,
+    which are about even in the logarithm. Integers only: they are the same on every machine."""
+    word = np.dtype(f"u{dtype.itemsize}")
+    ends = with_neighbours([fmt.smallest / 8, max(fmt.largest, -fmt.lowest) * 2], dtype)[:2].view(word)
+    low, high = int(ends[0]), int(ends[1])
+    words = threefry2x32((0, fmt.bits), (0, np.arange(max(64, min(count, 4096)))))
+    random = (int(first) << 32 | int(second) for first, second in zip(*words, strict=True))
+    return np.array([low + k % (high - low + 1) for k in random], word).view(dtype)
 
 
 def _frozen(x: Array) -> Array:
