@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from fmtemu.backends.numba.compile import compiled_lookup
 from fmtemu.backends.numba.integers import as_float64
+from fmtemu.backends.numba.lookup import look_up
 from fmtemu.backends.numba.routes import (
-    FLOAT32,
     FLOAT64,
     Route,
     as_dtype,
@@ -20,16 +18,13 @@ from fmtemu.backends.numba.routes import (
     number_format,
 )
 from fmtemu.backends.numba.run import run
-from fmtemu.formats import Format, as_format
+from fmtemu.formats import Format
 from fmtemu.formats.base import check_count
 from fmtemu.formats.carrier import fits, smallest_carrier
-from fmtemu.kernels.decode import decode_values
 from fmtemu.quantizer import Quantizer
 from fmtemu.random import derive_key
 
-#: Formats of at most this many bits decode by a table of all their codes.
-_TABLE_BITS = 16
-#: Elements at a time, where they are copied before the cast or decoded through float64.
+#: Elements at a time, where they are copied before the cast.
 _COPIED = 1 << 18
 
 
@@ -110,20 +105,9 @@ def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
         _check_out(out, codes.shape, result)
         if _overlaps(codes, out):
             codes = codes.copy()
-    if fmt.bits <= _TABLE_BITS and result in (FLOAT32, FLOAT64):
-        native = codes.astype(codes.dtype.newbyteorder("="), copy=False)
-        compiled_lookup()(flatten(native), out.reshape(-1), _table(fmt, result))
-        return out
-    flat, values, precision = codes.reshape(-1), out.reshape(-1), as_format(result).precision
-    for start in range(0, flat.size, _COPIED):
-        part = slice(start, start + _COPIED)
-        values[part] = decode_values(flat[part], fmt, precision).astype(result)
+    native = codes.astype(codes.dtype.newbyteorder("="), copy=False)
+    look_up(flatten(native), fmt, out.reshape(-1))
     return out
-
-
-@lru_cache(maxsize=64)
-def _table(fmt: Format, dtype: np.dtype[Any]) -> Any:
-    return decode_values(np.arange(1 << fmt.bits), fmt, as_format(dtype).precision).astype(dtype)
 
 
 # -- sources -----------------------------------------------------------------------------------

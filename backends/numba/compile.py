@@ -15,7 +15,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from fmtemu import kernels as kernels_package
 from fmtemu import random
-from fmtemu.backends.numba import block_loops, loops, words
+from fmtemu.backends.numba import block_loops, enclosed_loops, loops, words
 from fmtemu.backends.numba.vectors import greatest_of
 from fmtemu.kernels.bind import renamed
 from fmtemu.kernels.plan import FIELDS
@@ -136,6 +136,33 @@ def _compile_blocks(make: Any, names: dict[str, Any], tag: str, arguments: list[
 
 
 @cache
+def compiled_enclosed(family: str, rounding: str) -> Any:
+    """The loop over float64 that gives codes as words of 64 bits, by a kernel of fmtemu.kernels.enclosed;
+    ``rounding`` is "stochastic" or "any"."""
+    tag = f"{family}_{rounding}"
+    names = dict(_names(64, rounding, False))
+    names["kernel"] = names[_kernel("encode", family)]
+    names["full_fields"] = _fields(names, family, 0, _words_of(family), tag)
+    names["__name__"] = enclosed_loops.__name__
+    loop = renamed(enclosed_loops.make_enclosed(f"{tag} {_source_hash()}"), names, tag)
+    word = types.int64[::1]
+    return njit(types.int64(types.float64[::1], word, word, word, word), cache=True, nogil=True)(loop)
+
+
+@cache
+def compiled_draws() -> Any:
+    """The loop that draws the random integers of whole groups of elements, as words of 64 bits."""
+    names = dict(_names(64, "any", False))
+    drawing = {**names, "quick": njit(loops.only_random), "to_bits": names["word"], "store": names["word"]}
+    names["quick_groups"] = njit(renamed(loops.quick_groups, drawing, "draws"))
+    names["Drawn"] = namedtuple("Drawn", ["bits"])
+    names["__name__"] = enclosed_loops.__name__
+    loop = renamed(enclosed_loops.make_draws(_source_hash()), names, "draws")
+    arguments = [types.int64[::1], types.int64, types.uint64, types.uint32, types.uint32]
+    return njit(types.none(*arguments), cache=True, nogil=True)(loop)
+
+
+@cache
 def compiled_lookup() -> Any:
     """The loop of a table lookup, for any dtypes of codes and values."""
     return njit(cache=True, nogil=True)(loops.make_lookup(_source_hash()))
@@ -160,6 +187,6 @@ def _source_hash() -> str:
     files = sorted(Path(kernels_package.__file__).parent.glob("*.py"))
     files += [
         Path(__file__),
-        *(Path(module.__file__) for module in (random, block_loops, loops, words) if module.__file__),
+        *(Path(module.__file__) for module in (random, block_loops, enclosed_loops, loops, words) if module.__file__),
     ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

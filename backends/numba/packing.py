@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numba import config
 
-from fmtemu.backends.numba.arrays import _check_nan, _check_out, _overlaps, _table, _widen, flatten
+from fmtemu.backends.numba.arrays import _check_nan, _check_out, _overlaps, _widen, flatten
 from fmtemu.backends.numba.compile import compiled_lookup
 from fmtemu.backends.numba.layouts import ORDERS, gather, order_bytes, scatter
+from fmtemu.backends.numba.lookup import value_table
 from fmtemu.backends.numba.packing_loops import compiled
 from fmtemu.backends.numba.routes import FLOAT32, decode_dtype, pair_route
 from fmtemu.backends.numba.run import _pool, run_parts
@@ -108,7 +109,7 @@ def decode_pairs(packed: Any, fmt: Format, out: Any) -> Any:
 @lru_cache(maxsize=64)
 def _pair_table(fmt: Format) -> Any:
     """For each byte the two float32 numbers of its codes, as one word of 64 bits."""
-    values, byte = _table(fmt, FLOAT32), np.arange(256)
+    values, byte = value_table(fmt, FLOAT32), np.arange(256)
     return np.stack([values[byte & 15], values[byte >> 4]], axis=-1).reshape(-1).view(np.uint64)
 
 

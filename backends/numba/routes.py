@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmtemu.backends.numba.compile import compiled
+from fmtemu.backends.numba.enclosed import EnclosedLoop, enclosed_values
 from fmtemu.formats import Format, as_format
 from fmtemu.formats.carrier import fits, holds, smallest_carrier
 from fmtemu.formats.fixed import FixedPoint
-from fmtemu.formats.lns import LNS
 from fmtemu.formats.parse import dtype_name
-from fmtemu.formats.takum import Takum
+from fmtemu.kernels.enclosed import ENCLOSED
 from fmtemu.kernels.plan import Plan, has_kernel, make_plan
 from fmtemu.kernels.table import TABLES
 from fmtemu.quantizer import Quantizer
@@ -84,24 +84,18 @@ def _route(
     codes: str | None = None,
 ) -> Route:
     bits, to_codes = 8 * source.itemsize, target.kind == "u"
-    if quantizer.rounding.is_stochastic and _is_logarithmic(quantizer.format):
-        raise ValueError(
-            f"{quantizer} cannot be cast in arrays: no kernel rounds logarithms stochastically; "
-            "use fmtemu.exact, one number at a time"
-        )
     precision = None if to_codes else as_format(result).precision
     plan = make_plan(quantizer, bits, to_codes=to_codes, precision=precision)
-    values = _loop_values(plan)
     stochastic, name = quantizer.rounding.is_stochastic, quantizer.rounding.name
+    is_direct = source == given and target == result
+    if plan.family in ENCLOSED:
+        enclosed = EnclosedLoop(quantizer, plan.family, to_codes, codes == "pairs")
+        return Route(enclosed, enclosed_values(plan), source, target, result, is_direct, stochastic)
     even = name == "nearest_even" and plan.family not in ("log", *TABLES)  # which have one loop for all
     rounding = "stochastic" if stochastic else name if even else "any"
     codes = codes or (target.name if to_codes else None)
     loop = compiled(plan.family, plan.quick, rounding, plan.bits, source.name, codes)
-    return Route(loop, values, source, target, result, source == given and target == result, stochastic)
-
-
-def _is_logarithmic(fmt: Format) -> bool:
-    return isinstance(fmt, LNS) or (isinstance(fmt, Takum) and fmt.logarithmic)
+    return Route(loop, _loop_values(plan), source, target, result, is_direct, stochastic)
 
 
 def _loop_values(plan: Plan) -> Any:

@@ -47,6 +47,19 @@ def _shift(instruction: str) -> Any:
     return shift
 
 
+@intrinsic
+def high_product(context, a, b):  # type: ignore[no-untyped-def]
+    """The high word of the product of two words."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        word = arguments[0].type
+        double = ir.IntType(2 * word.width)
+        product = builder.mul(*(builder.sext(factor, double) for factor in arguments))
+        return builder.trunc(builder.ashr(product, double(word.width)), word)
+
+    return (a(a, b), generate) if a == b else None
+
+
 def _bitcast(source: Any, target: Any, llvm_type: Any) -> Any:
     @intrinsic
     def cast(context, x):  # type: ignore[no-untyped-def]
@@ -142,6 +155,7 @@ def operations(bits: int) -> dict[str, Any]:
         "look_up": look_up,
         "get": get,
         "put": put,
+        "high_product": high_product,
         "shl": _shl,
         "shr": _shr,
         "to_float": real,

@@ -22,6 +22,7 @@ def is_power_of_two(x: Fraction) -> bool:
     return min(x.numerator, x.denominator) == 1 and larger & (larger - 1) == 0
 
 
+@lru_cache(maxsize=1 << 14)
 def floor_log2(x: Fraction, factor: Fraction) -> int:
     """floor(factor * log2(x)) of a positive x that is no power of two."""
     (above, up), (below, down) = _odd_part(x.numerator), _odd_part(x.denominator)

@@ -13,6 +13,7 @@ from fmtemu.formats.base import floor_log2
 Scaled = tuple[int, int]
 
 
+@lru_cache(maxsize=1 << 14)
 def ln_bounds(x: Fraction, digits: int) -> tuple[Fraction, Fraction]:
     """Two numbers, near each other by about ``digits`` decimal digits, with ln x between them."""
     scale = floor_log2(x)
@@ -23,6 +24,7 @@ def ln_bounds(x: Fraction, digits: int) -> tuple[Fraction, Fraction]:
     return middle - error, middle + error
 
 
+@lru_cache(maxsize=1 << 14)
 def exp_floor(x: Fraction, precision: int) -> Scaled:
     """The greatest number of ``precision`` significant bits that is not above e**x, for |x| < 1000."""
     if x == 0:

@@ -9,9 +9,11 @@ from typing import Any
 from fmtemu import random
 from fmtemu.kernels import (
     edges,
+    enclosed,
     even,
     fixed,
     log,
+    log2,
     log_quick,
     minifloat,
     posit,
@@ -32,6 +34,9 @@ _SHARED = (
     fixed.rounded_integer, fixed.fixed_integer, fixed.folded_integer, fixed.fixed_value, fixed.fixed_code,
     fixed.cast_fixed, fixed.encode_fixed, fixed.cast_folded, fixed.encode_folded,
     log.thresholds_passed, log.log_code, log.cast_log, log.encode_log,
+    log2.log2_mantissa, log2.below_one, log2.scaled_log2,
+    enclosed.value_near, enclosed.round_end, enclosed.round_both, enclosed.is_number, enclosed.encode_enclosed_log,
+    enclosed.signed_position, enclosed.encode_enclosed_takum,
     log_quick.bounded, log_quick.bounded_value, log_quick.bounded_code, log_quick.cast_log_cells,
     log_quick.encode_log_cells, log_quick.cast_log_few, log_quick.encode_log_few,
     quick.pivot_value, quick.pivot_code, quick.signed_value, quick.signed_code, quick.cast_saturating,

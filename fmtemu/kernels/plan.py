@@ -20,6 +20,8 @@ from fmtemu.formats.takum import Takum
 from fmtemu.formats.tapered import Tapered
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.kernels.codebook import codebook_draws, codebook_steps
+from fmtemu.kernels.enclosed import ENCLOSED
+from fmtemu.kernels.enclosed_grid import enclosed_grid, is_enclosed
 from fmtemu.kernels.fixed import FIXED, FOLDED
 from fmtemu.kernels.log import LOG
 from fmtemu.kernels.log_grid import is_normal, is_periodic, log_grid
@@ -39,6 +41,7 @@ from fmtemu.rounding import Stochastic
 FIELDS = {
     **{"float": FLOAT, "posit": POSIT, "takum": TAKUM, "fixed": FIXED, "folded": FOLDED, "log": LOG},
     **SHORTCUTS,
+    **ENCLOSED,
     **TABLES,
 }
 
@@ -67,8 +70,15 @@ def has_kernel(fmt: Format, bits: int) -> bool:
     if is_tabulated(fmt, bits):
         return True
     if isinstance(fmt, LNS):
-        return is_periodic(fmt) and is_normal(fmt, bits)
+        return is_enclosed(fmt) or _is_octave(fmt, bits)
+    if isinstance(fmt, Takum) and fmt.logarithmic:
+        return is_enclosed(fmt)
     return not isinstance(fmt, Tapered) or has_tapered_kernel(fmt, bits)
+
+
+def _is_octave(fmt: Format, bits: int) -> bool:
+    """Whether the kernel of values that repeat serves the deterministic quantizers of a format."""
+    return isinstance(fmt, LNS) and is_periodic(fmt) and is_normal(fmt, bits)
 
 
 def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int | None = None) -> Plan:
@@ -77,11 +87,13 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int
     ``precision`` is that of the dtype that results are given in, by default of the source's: where
     values are irrational, they are rounded to it once.
     """
-    fmt, table = quantizer.format, tuple[int, ...]()
+    fmt, table, draws = quantizer.format, tuple[int, ...](), quantizer.rounding.is_stochastic
     own = layout(bits)["MANTISSA"] + 1
     precision = own if precision is None else min(precision, own)
-    if is_tabulated(fmt, bits):
+    if is_tabulated(fmt, bits) and not draws:
         return table_plan(quantizer, tabulated_steps(quantizer, bits), bits, to_codes=to_codes)
+    if _is_logarithmic(fmt) and (draws or not _is_octave(fmt, bits)):
+        return _enclosed_plan(quantizer)
     if isinstance(fmt, Codebook):
         return _codebook_plan(quantizer, fmt, bits, to_codes)
     if isinstance(fmt, FixedPoint):
@@ -105,6 +117,22 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int
         return plan
     words = _words((shortcut.fields[name] for name in FIELDS[shortcut.family] if name != "table"), bits)
     return plan._replace(quick=shortcut.family, tame=shortcut.tame, quick_values=words, quick_table=shortcut.table)
+
+
+def _is_logarithmic(fmt: Format) -> bool:
+    return isinstance(fmt, LNS) or (isinstance(fmt, Takum) and fmt.logarithmic)
+
+
+def _enclosed_plan(quantizer: Quantizer) -> Plan:
+    """The plan of a kernel of fmtemu.kernels.enclosed, which gives codes, also where values are wanted."""
+    if not is_enclosed(quantizer.format):
+        raise ValueError(
+            f"{quantizer} cannot be cast in arrays: no kernel draws for its layout; use fmtemu.exact, one number at a time"
+        )
+    family, grid, table = enclosed_grid(quantizer.format)
+    mode = mode_of(quantizer.rounding, twos_complement=False)._asdict()
+    fields = {**mode, **grid, **_edge(quantizer, 64, 53, to_codes=True)}
+    return _tabulated(family, fields, [*table], 64)
 
 
 def _codebook_plan(quantizer: Quantizer, fmt: Codebook, bits: int, to_codes: bool) -> Plan:

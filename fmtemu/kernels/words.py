@@ -38,6 +38,19 @@ def shr(x: Any, count: Any) -> Any:
     return x >> count
 
 
+def high_product(a: Any, b: Any) -> Any:
+    """floor(a * b / 2**WORD_BITS), by halves of words."""
+    a, b = np.asarray(a), np.asarray(b)
+    bits, unsigned = a.dtype.type, np.dtype(f"u{a.itemsize}").type
+    half = bits(4 * a.itemsize)
+    ones = (bits(1) << half) - bits(1)
+    a_low, b_low = a & ones, b & ones
+    low = ((a_low.astype(unsigned) * b_low.astype(unsigned)) >> unsigned(half)).astype(bits)
+    middle = (a >> half) * b_low + low
+    other = a_low * (b >> half) + (middle & ones)
+    return (a >> half) * (b >> half) + (middle >> half) + (other >> half)
+
+
 def where(condition: Any, a: Any, b: Any) -> Any:
     """a where the condition holds, else b; both are evaluated."""
     return np.where(condition, a, b)

@@ -1,0 +1,36 @@
+"""The loop of the kernels that leave a code open where their bounds do not decide, and that of random bits.
+
+Numba compiles each once for every kernel, with the names it needs bound in; see fmtemu.backends.numba.loops.
+"""
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+
+def make_enclosed(identity):
+    """The loop of fmtemu.kernels.enclosed."""
+
+    def enclosed(x, random, codes, places, values):
+        """codes = kernel(x, random); returns how many are open, whose ``places`` are the first so many."""
+        identity  # noqa: B018
+        p = full_fields(values)
+        count = 0
+        for i in range(x.size):
+            code, is_open = kernel(to_bits(x[i]), random[i], p)
+            codes[i] = code
+            places[count] = i
+            count += is_open
+        return count
+
+    return enclosed
+
+
+def make_draws(identity):
+    """The loop of the random integers of whole groups."""
+
+    def draws(random, bits, first, key0, key1):
+        """random = R of the elements from ``first`` on; it and the size are multiples of 64."""
+        identity  # noqa: B018
+        quick_groups(random, random, first, Drawn(bits), key0, key1)
+
+    return draws

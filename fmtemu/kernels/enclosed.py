@@ -1,0 +1,158 @@
+"""Logarithmic formats by bounds: to codes, and whether the bounds leave a code open.
+
+The logarithm of a source is known up to an error, and so is its position among the codes. Both ends of
+what it may be are rounded: where they agree, that is the code, and where not, the definition has to
+decide. That is rare, as sources that must be on a boundary are known to be: powers of two, whose
+logarithms are exact, and what counts as a value of the format, which is seen by its distance.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fmtemu.kernels.edges import EDGE, settle
+from fmtemu.kernels.log2 import LOGARITHM, below_one, scaled_log2
+from fmtemu.kernels.rounding import MODE
+from fmtemu.kernels.words import (
+    FRACTION,
+    IMPLICIT,
+    INFINITY,
+    MAGNITUDE,
+    MANTISSA,
+    ONE,
+    WORD_BITS,
+    ZERO,
+    from_bits,
+    maximum,
+    minimum,
+    round_shift,
+    shl,
+    shr,
+    to_bits,
+    to_float,
+    where,
+    word,
+)
+
+#: floor: least magnitude bits; error: units of 2**-PLACES by which a scaled logarithm may be off; first
+#: and last: the least and greatest magnitude code that is a value; next_to_zero: 1 if positions up to
+#: code 0 are next to it, and not on it; short: the bits of a source beyond the values' precision.
+#: As float bits, in units of a source's last place: ulp: a unit of a position for a significand of 1;
+#: error_ulps: a unit of the logarithm, at most; half_ulp: half the values' last place; slack: what a gap
+#: may be off besides.
+_ENCLOSED = (
+    *LOGARITHM, "floor", "error", "first", "last", "next_to_zero", "ulp", "error_ulps", "short", "half_ulp", "slack",
+)  # fmt: skip
+#: least: the exponent of magnitude code 0; flip, mask: as in fmtemu.kernels.log.LOG.
+ENCLOSED_LOG = (*_ENCLOSED, "least", "flip", "mask", *MODE, *EDGE, "table")
+#: behind: bits of a code after the regime; one: the code of 1; mask: the code's bits.
+ENCLOSED_TAKUM = (*_ENCLOSED, "behind", "one", "mask", *MODE, *EDGE, "table")
+#: The fields of every kernel here, and what it is; each gives (code, whether it is open).
+ENCLOSED = {"enclosed_log": ENCLOSED_LOG, "enclosed_takum": ENCLOSED_TAKUM}
+
+
+def value_near(magnitude: Any, code: Any, part: Any, known: Any, scale: Any, p: Any) -> Any:
+    """(is_value, is_open): whether the source counts as the value of the nearest code, and whether that
+    is not certain. ``known``: units by which the logarithm may be off; a unit of the position is
+    ``scale`` of it.
+
+    With v the value, that is so where v rounds to the source, or to the next number of the format's precision
+    beyond the source. x - v = x * (1 - 2**-distance), as few as its units in the last place are.
+    """
+    up = shr(part, word(p.places - ONE))
+    offset = word(part - shl(up, p.places))
+    fraction = word(magnitude & FRACTION)
+    significand = word(fraction | IMPLICIT)
+    beyond = to_float(offset) * (to_float(significand) * (to_float(scale) * from_bits(p.ulp)))
+    is_above = offset > ZERO
+    away = where(is_above, beyond, -beyond)
+    rest = word(where(is_above, word(ZERO - significand), significand) & p.short)
+    gap = to_float(rest) + away
+    margin = to_float(known) * from_bits(p.error_ulps)
+    wide = margin + from_bits(p.slack)
+    half = from_bits(p.half_ulp)
+    certain = (gap < half - wide) | (away < 0.5 - margin)
+    possible = (gap < half + wide) | (away < 0.5 + margin)
+    nearest = word(code + up)
+    in_use = (nearest >= p.first) & (nearest <= p.last)
+    # Below a power of two units are smaller: the distance of one is either nothing or left open.
+    certain = certain & ((fraction > ZERO) | (offset == ZERO))
+    return in_use & certain, in_use & (possible != certain)
+
+
+def round_end(code: Any, part: Any, minus: Any, random: Any, p: Any) -> Any:
+    """The rounded magnitude code of a position; a part may be below zero or above one."""
+    code = word(code + shr(part, p.places))
+    part = where(code < ZERO, ZERO, below_one(part, p))
+    code = maximum(code, ZERO)
+    part = word(part | where(code == ZERO, p.next_to_zero, ZERO))
+    part = where(code >= p.last, ZERO, part)
+    code = minimum(code, p.last)
+    last = word(code & ONE)
+    rounded = round_shift(word(shl(last, p.places) | part), p.places, where(minus, ONE, ZERO), random, p)
+    return word(word(word(code - last) + rounded) | p.jam)
+
+
+def round_both(
+    magnitude: Any, minus: Any, code: Any, part: Any, known: Any, width: Any, scale: Any, random: Any, p: Any
+) -> Any:
+    """(code, is_open) of a source near the position code + part / 2**PLACES, off by less than ``width``
+    units; ``known`` and ``scale`` as for value_near."""
+    is_value, is_open = value_near(magnitude, code, part, known, scale, p)
+    value = shl(shr(part, word(p.places - ONE)), p.places)
+    low = round_end(code, where(is_value, value, word(part - width)), minus, random, p)
+    high = round_end(code, where(is_value, value, word(part + width)), minus, random, p)
+    return low, is_open | (low != high)
+
+
+def is_number(source: Any) -> Any:
+    """Whether magnitude bits are those of a number that is not zero."""
+    return (source > ZERO) & (source < INFINITY)
+
+
+def encode_enclosed_log(x: Any, random: Any, p: Any) -> Any:
+    """(code, is_open): the raw code from the bits of a float64, and whether that is not certain."""
+    source = word(x & MAGNITUDE)
+    minus = word(x & word(p.absolute - ONE)) < ZERO
+    magnitude = maximum(source, p.floor)
+    whole, part = scaled_log2(magnitude, p)
+    error = where(word(magnitude & FRACTION) == ZERO, ZERO, p.error)  # those of powers of two are exact
+    code, is_open = round_both(magnitude, minus, word(whole - p.least), part, error, error, ONE, random, p)
+    is_open = is_open & is_number(source)
+    exponent = word(code + p.least)
+    field = word(word(word(exponent ^ p.flip) - p.flip) & p.mask)
+    return settle(source, minus, code, word(field | where(minus, p.sign_mask, ZERO)), p), is_open
+
+
+def signed_position(whole: Any, part: Any, negative: Any, p: Any) -> Any:
+    """The position, or its opposite where ``negative`` is all ones and not zero."""
+    part = word(word(part ^ negative) - negative)  # from -2**PLACES + 1 on
+    return word(word(whole ^ negative) - negative + shr(part, p.places)), below_one(part, p)
+
+
+def encode_enclosed_takum(x: Any, random: Any, p: Any) -> Any:
+    """(code, is_open): the raw code from the bits of a float64, and whether that is not certain.
+
+    From the distance s - 1 of the logarithm c + m from zero, code and position follow by floor(log2(s)),
+    the regime r, and s / 2**r - 1.
+    """
+    source = word(x & MAGNITUDE)
+    minus = x < ZERO
+    magnitude = maximum(source, p.floor)
+    whole, part = scaled_log2(magnitude, p)
+    negative = shr(whole, word(WORD_BITS - ONE))
+    is_one = word(whole | part) == ZERO
+    distance, part = signed_position(whole, part, negative, p)
+    start = word(distance + ONE)
+    regime = word(shr(to_bits(to_float(start)), MANTISSA) - shr(to_bits(1.0), MANTISSA))
+    scale = shl(ONE, regime)
+    within = word(shl(word(start - scale), word(p.places - regime)) | shr(part, regime))
+    whole = word(shl(regime, p.behind) + shr(within, word(p.places - p.behind)))
+    whole, part = signed_position(whole, below_one(shl(within, p.behind), p), negative, p)
+    # The shift by the regime lost less than one unit of what is left, or ``scale`` units of the logarithm.
+    known = where(is_one, ZERO, word(p.error + scale))
+    width = where(is_one, ZERO, shl(word(p.error + ONE), p.behind))
+    code, is_open = round_both(magnitude, minus, word(whole + p.one), part, known, width, scale, random, p)
+    is_open = is_open & is_number(source)
+    result = word(where(minus, word(ZERO - code), code) & p.mask)
+    return settle(source, minus, code, result, p), is_open
