@@ -141,12 +141,12 @@ def compiled_enclosed(family: str, rounding: str) -> Any:
     ``rounding`` is "stochastic" or "any"."""
     tag = f"{family}_{rounding}"
     names = dict(_names(64, rounding, False))
-    names["kernel"] = names[_kernel("encode", family)]
+    names["kernel"], names["quick"] = names[f"encode_{family}"], names[f"quick_{family}"]
     names["full_fields"] = _fields(names, family, 0, _words_of(family), tag)
     names["__name__"] = enclosed_loops.__name__
     loop = renamed(enclosed_loops.make_enclosed(f"{tag} {_source_hash()}"), names, tag)
-    word = types.int64[::1]
-    return njit(types.int64(types.float64[::1], word, word, word, word), cache=True, nogil=True)(loop)
+    word, result = types.int64[::1], types.Tuple([types.int64, types.boolean])
+    return njit(result(types.float64[::1], word, word, word, word), cache=True, nogil=True)(loop)
 
 
 @cache

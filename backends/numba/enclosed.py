@@ -16,7 +16,7 @@ from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
 
 #: Elements at a time: all that is held of them stays in the second-level cache.
-PIECE = 1 << 14
+PIECE = 1 << 13
 
 
 def enclosed_values(plan: Plan) -> Any:
@@ -52,12 +52,13 @@ class EnclosedLoop:
                 groups = random[: -(-(lead + size) // 64) * 64]
                 compiled_draws()(groups, rounding.bits, np.uint64(first - lead), key0, key1)
                 drawn = random[lead:]
-            count = loop(source[:size], drawn, codes, places, values)
+            count, nan_here = loop(source[:size], drawn, codes, places, values)
             for place in places[:count].tolist():
                 codes[place] = self._define(float(source[place]), int(drawn[place]))
-            is_nan = np.isnan(source[:size])
-            has_nan |= bool(is_nan.any())
-            self._store(codes[:size], is_nan, y, part)
+            has_nan |= nan_here
+            self._store(codes[:size], y, part)
+            if nan_here and not self.to_codes and self.quantizer.outcomes.nan is None:
+                y[part][np.isnan(source[:size])] = np.nan
         return has_nan
 
     def _define(self, number: float, random: int) -> int:
@@ -66,12 +67,10 @@ class EnclosedLoop:
         assert code is not None  # numbers that are finite have one
         return code - (code >> 63 << 64)
 
-    def _store(self, codes: Any, is_nan: Any, y: Any, part: slice) -> None:
+    def _store(self, codes: Any, y: Any, part: slice) -> None:
         if self.in_pairs:
             y[part.start // 2 : (part.stop + 1) // 2] = codes[::2] | codes[1::2] << 4
         elif self.to_codes:
             y[part] = codes
         else:
             look_up(codes, self.quantizer.format, y[part])
-            if self.quantizer.outcomes.nan is None and is_nan.any():
-                y[part][is_nan] = np.nan

@@ -11,16 +11,24 @@ def make_enclosed(identity):
     """The loop of fmtemu.kernels.enclosed."""
 
     def enclosed(x, random, codes, places, values):
-        """codes = kernel(x, random); returns how many are open, whose ``places`` are the first so many."""
+        """codes = kernel(x, random); returns how many are open, whose ``places`` are the first so many, and
+        whether x has a NaN. What ``quick`` leaves open goes through the kernel."""
         identity  # noqa: B018
         p = full_fields(values)
+        top = ZERO
+        for i in range(x.size):
+            bits = to_bits(get(x, i))
+            top = maximum(top, word(bits & MAGNITUDE))
+            code, is_open = quick(bits, get(random, i), p)
+            put(codes, i, code)
+            put(places, i, word(is_open))
         count = 0
         for i in range(x.size):
-            code, is_open = kernel(to_bits(x[i]), random[i], p)
-            codes[i] = code
-            places[count] = i
-            count += is_open
-        return count
+            if places[i]:
+                codes[i], is_open = kernel(to_bits(x[i]), random[i], p)
+                places[count] = i
+                count += is_open
+        return count, top > INFINITY
 
     return enclosed
 

@@ -164,10 +164,14 @@ def operations(bits: int) -> dict[str, Any]:
     }
 
 
+_INLINED = ("slot_of", "choose_", "encode_enclosed")
+
+
 def _compile(function: Any) -> Any:
-    """The function compiled. Those with a loop inside are not left to LLVM, which would call them for
-    each element."""
-    return njit(forceinline=function.__name__.startswith(("slot_of", "choose_")))(function)
+    """The function compiled. Those with a loop inside, or that are called twice, are not left to LLVM, which
+    would call them for each element."""
+    inlined = function.__name__.startswith(_INLINED)
+    return njit(forceinline=inlined, error_model="numpy")(function)  # which divides without a branch
 
 
 def kernels(bits: int, *, rounding: str, finite: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from fmtemu.kernels.edges import EDGE, settle
+from fmtemu.kernels.enclosed_quick import QUICK_ENCLOSED, code_log, code_takum
 from fmtemu.kernels.log2 import LOGARITHM, below_one, scaled_log2
 from fmtemu.kernels.rounding import MODE
 from fmtemu.kernels.words import (
@@ -44,10 +45,10 @@ _ENCLOSED = (
     *LOGARITHM, "floor", "error", "first", "last", "next_to_zero", "ulp", "error_ulps", "short", "half_ulp", "slack",
 )  # fmt: skip
 #: least: the exponent of magnitude code 0; flip, mask: as in fmtemu.kernels.log.LOG.
-ENCLOSED_LOG = (*_ENCLOSED, "least", "flip", "mask", *MODE, *EDGE, "table")
-#: behind: bits of a code after the regime; one: the code of 1; mask: the code's bits.
-ENCLOSED_TAKUM = (*_ENCLOSED, "behind", "one", "mask", *MODE, *EDGE, "table")
-#: The fields of every kernel here, and what it is; each gives (code, whether it is open).
+ENCLOSED_LOG = (*_ENCLOSED, *QUICK_ENCLOSED, "least", "flip", "mask", *MODE, *EDGE, "table")
+#: width: units by which a position may be off; behind: bits of a code after the regime; one: the code of 1; mask: the code's bits.
+ENCLOSED_TAKUM = (*_ENCLOSED, *QUICK_ENCLOSED, "width", "behind", "one", "mask", *MODE, *EDGE, "table")
+#: The fields of every kernel here.
 ENCLOSED = {"enclosed_log": ENCLOSED_LOG, "enclosed_takum": ENCLOSED_TAKUM}
 
 
@@ -110,49 +111,65 @@ def is_number(source: Any) -> Any:
     return (source > ZERO) & (source < INFINITY)
 
 
+# -- logarithmic numbers -----------------------------------------------------------------------
+
+
+def position_log(magnitude: Any, p: Any) -> Any:
+    """(code, part) of the position."""
+    whole, part = scaled_log2(magnitude, p)
+    return word(whole - p.least), part
+
+
 def encode_enclosed_log(x: Any, random: Any, p: Any) -> Any:
     """(code, is_open): the raw code from the bits of a float64, and whether that is not certain."""
     source = word(x & MAGNITUDE)
     minus = word(x & word(p.absolute - ONE)) < ZERO
     magnitude = maximum(source, p.floor)
-    whole, part = scaled_log2(magnitude, p)
+    code, part = position_log(magnitude, p)
     error = where(word(magnitude & FRACTION) == ZERO, ZERO, p.error)  # those of powers of two are exact
-    code, is_open = round_both(magnitude, minus, word(whole - p.least), part, error, error, ONE, random, p)
-    is_open = is_open & is_number(source)
-    exponent = word(code + p.least)
-    field = word(word(word(exponent ^ p.flip) - p.flip) & p.mask)
-    return settle(source, minus, code, word(field | where(minus, p.sign_mask, ZERO)), p), is_open
+    code, is_open = round_both(magnitude, minus, code, part, error, error, ONE, random, p)
+    result = code_log(code, where(minus, word(ZERO - ONE), ZERO), p)
+    return settle(source, minus, code, result, p), is_open & is_number(source)
 
 
-def signed_position(whole: Any, part: Any, negative: Any, p: Any) -> Any:
-    """The position, or its opposite where ``negative`` is all ones and not zero."""
-    part = word(word(part ^ negative) - negative)  # from -2**PLACES + 1 on
-    return word(word(whole ^ negative) - negative + shr(part, p.places)), below_one(part, p)
+# -- logarithmic takums ------------------------------------------------------------------------
 
 
-def encode_enclosed_takum(x: Any, random: Any, p: Any) -> Any:
-    """(code, is_open): the raw code from the bits of a float64, and whether that is not certain.
+def signed_position(whole: Any, part: Any, sign: Any, p: Any) -> Any:
+    """A position, or its opposite where ``sign`` is all ones and not zero."""
+    part = word(word(part ^ sign) - sign)  # from -2**PLACES + 1 on
+    whole = word(word(whole ^ sign) - sign)
+    return word(whole + shr(part, p.places)), below_one(part, p)
 
-    From the distance s - 1 of the logarithm c + m from zero, code and position follow by floor(log2(s)),
-    the regime r, and s / 2**r - 1.
+
+def position_takum(magnitude: Any, p: Any) -> Any:
+    """(code, part, scale) of the position, of which a unit is ``scale`` ones of the logarithm; 0 at 1.
+
+    From the distance s - 1 of the logarithm c + m from zero follow the regime r, floor(log2(s)), and
+    the bits behind it, s / 2**r - 1.
     """
-    source = word(x & MAGNITUDE)
-    minus = x < ZERO
-    magnitude = maximum(source, p.floor)
     whole, part = scaled_log2(magnitude, p)
-    negative = shr(whole, word(WORD_BITS - ONE))
+    sign = shr(whole, word(WORD_BITS - ONE))
     is_one = word(whole | part) == ZERO
-    distance, part = signed_position(whole, part, negative, p)
+    distance, part = signed_position(whole, part, sign, p)
     start = word(distance + ONE)
     regime = word(shr(to_bits(to_float(start)), MANTISSA) - shr(to_bits(1.0), MANTISSA))
     scale = shl(ONE, regime)
     within = word(shl(word(start - scale), word(p.places - regime)) | shr(part, regime))
     whole = word(shl(regime, p.behind) + shr(within, word(p.places - p.behind)))
-    whole, part = signed_position(whole, below_one(shl(within, p.behind), p), negative, p)
-    # The shift by the regime lost less than one unit of what is left, or ``scale`` units of the logarithm.
-    known = where(is_one, ZERO, word(p.error + scale))
-    width = where(is_one, ZERO, shl(word(p.error + ONE), p.behind))
-    code, is_open = round_both(magnitude, minus, word(whole + p.one), part, known, width, scale, random, p)
-    is_open = is_open & is_number(source)
-    result = word(where(minus, word(ZERO - code), code) & p.mask)
-    return settle(source, minus, code, result, p), is_open
+    whole, part = signed_position(whole, below_one(shl(within, p.behind), p), sign, p)
+    return word(whole + p.one), part, where(is_one, ZERO, scale)
+
+
+def encode_enclosed_takum(x: Any, random: Any, p: Any) -> Any:
+    """(code, is_open): the raw code from the bits of a float64, and whether that is not certain."""
+    source = word(x & MAGNITUDE)
+    minus = x < ZERO
+    magnitude = maximum(source, p.floor)
+    code, part, scale = position_takum(magnitude, p)
+    # The shift by the regime lost less than one unit of what is left, or ``scale`` of the logarithm.
+    known = where(scale > ZERO, word(p.error + scale), ZERO)
+    width = where(scale > ZERO, p.width, ZERO)
+    code, is_open = round_both(magnitude, minus, code, part, known, width, scale, random, p)
+    result = code_takum(code, where(minus, word(ZERO - ONE), ZERO), p)
+    return settle(source, minus, code, result, p), is_open & is_number(source)

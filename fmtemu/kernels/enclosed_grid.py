@@ -28,22 +28,56 @@ def is_enclosed(fmt: Format) -> bool:
 
 def enclosed_grid(fmt: Format) -> tuple[str, dict[str, int], tuple[int, ...]]:
     """(family, fields, table) of the kernel, the fields without those of the rounding and the edges."""
+    positive, negative = fmt.limits()
+    reach = {
+        "most": min(positive, negative) if fmt.has_negative else positive,
+        "unsigned": int(not fmt.has_negative),
+        "next_to_zero": int(fmt.has_zero),
+    }
     if isinstance(fmt, LNS):
-        fields, table = _logarithm(1 / fmt.log_step, 0)
+        rate = 1 / fmt.log_step
+        precision = 24 if fmt.precision == 24 else 53  # powers of two are as exact with more bits
+        fields, table = _logarithm(rate, 0, precision)
         own = {"least": fmt.least_exponent, "flip": -int(fmt.exponent == "falling"), "mask": fmt.field_mask}
-        reach = {"first": int(fmt.has_zero), "last": 1 << 62, "next_to_zero": int(fmt.has_zero)}
-        # Powers of two are as exact with more bits.
-        return "enclosed_log", {**fields, **own, **reach, **_readings(24 if fmt.precision == 24 else 53)}, table
+        ends = {"first": int(fmt.has_zero), "last": 1 << 62}
+        quick = _quick_log(rate, fmt.least_exponent, precision)
+        return "enclosed_log", {**fields, **own, **reach, **ends, **quick}, table
     assert isinstance(fmt, Takum)
     behind, one = fmt.bits - 5, 1 << (fmt.bits - 2)
-    fields, table = _logarithm(2 * _LN_2, behind)
-    own = {"behind": behind, "one": one, "mask": (1 << fmt.bits) - 1}
-    reach = {"first": 1, "last": fmt.limits()[0], "next_to_zero": 1}
-    return "enclosed_takum", {**fields, **own, **reach, **_readings(53)}, table
+    fields, table = _logarithm(2 * _LN_2, behind, 53)
+    own = {"width": (fields["error"] + 1) << behind, "behind": behind, "one": one, "mask": (1 << fmt.bits) - 1}
+    ends = {"first": 1, "last": fmt.limits()[0]}
+    return "enclosed_takum", {**fields, **own, **reach, **ends, **_quick_takum(behind, one)}, table
 
 
-def _logarithm(rate: Fraction, behind: int) -> tuple[dict[str, int], tuple[int, ...]]:
-    """What depends on the rate alone, and on the bits that a position has beyond a logarithm's."""
+def _quick_log(rate: Fraction, least: int, precision: int) -> dict[str, int]:
+    """The fields of fmtemu.kernels.enclosed_quick for an LNS: positions of all sources, and the code of
+    1 besides, have at most 51 bits."""
+    greatest = 1100 * rate + abs(least)
+    deep = max(51 - math.ceil(greatest).bit_length(), 1)
+    unit = Fraction(1, 1 << deep)
+    reach = (rate / 2**45 + greatest / 2**50) / unit + 1
+    reading = rate / _LN_2 / 2**precision / unit + 1  # a value and its reading are no further apart
+    return _quick(_float(rate / unit), deep, -least << deep, reach, reading)
+
+
+def _quick_takum(behind: int, one: int) -> dict[str, int]:
+    deep = _MANTISSA - behind
+    return _quick(_float(2 * _LN_2), deep, one << deep, Fraction(1 << 9), Fraction(4))
+
+
+def _quick(factor: int, deep: int, start: int, reach: Fraction, reading: Fraction) -> dict[str, int]:
+    near = min(math.ceil(reach + reading), 1 << (deep - 1))  # then every source is near a code
+    root = _float(Fraction(math.sqrt(0.5)))
+    return {
+        **{"root": root, "factor": factor, "deep": deep, "start": start},
+        **{"reach": math.ceil(reach), "near": near},
+    }
+
+
+def _logarithm(rate: Fraction, behind: int, precision: int) -> tuple[dict[str, int], tuple[int, ...]]:
+    """What depends on the rate, on the bits that a position has beyond a logarithm's, and on those that
+    values are read with."""
     shift = min(PLACES, PLACES - math.floor(rate).bit_length() + 1)
     scaled = round(rate * 2**shift)
     error = Fraction(LOG2_ERROR, 1 << (63 - PLACES)) * rate + 2  # and the floors of product and table
@@ -63,7 +97,7 @@ def _logarithm(rate: Fraction, behind: int) -> tuple[dict[str, int], tuple[int, 
         "ulp": _float(ulp / 2**behind),
         "error_ulps": _float(ulp * 2 ** (_MANTISSA + 1) * Fraction(1001, 1000)),
     }
-    return fields, (*cells, *whole, *part)
+    return fields | _readings(precision), (*cells, *whole, *part)
 
 
 def _readings(precision: int) -> dict[str, int]:
