@@ -67,6 +67,12 @@ def _encode(x: Value, quantizer: Quantizer, random: int) -> int | None:
     else:
         lower, upper, d = fmt.locate(abs(Fraction(x)))
         magnitude_code = upper if goes_up(d, lower, upper, negative, rounding, random) else lower
+    return settled(magnitude_code, negative, quantizer)
+
+
+def settled(magnitude_code: int, negative: bool, quantizer: Quantizer) -> int:
+    """The raw code of a number, not zero, that was rounded to a magnitude code on the unbounded grid."""
+    fmt, outcomes = quantizer.format, quantizer.outcomes
     if magnitude_code > outcomes.limit[negative]:
         if outcomes.wrap is not None:
             return wrapped(-magnitude_code if negative else magnitude_code, fmt.bits, outcomes.overflow, outcomes.wrap)

@@ -16,6 +16,7 @@ from fmtemu.formats.carrier import fits
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.lns import LNS
 from fmtemu.quantizer import AFFINE_EDGES, Quantizer
+from fmtemu.random import random_bits
 from fmtemu.rounding import Stochastic
 
 #: Significant bits up to which a decision boundary is seen exactly: x and scale have at most 24
@@ -46,7 +47,7 @@ def cast(
     reach = (max(fmt.largest, -fmt.lowest) + abs(zero_point).max(initial=0)) * Fraction(scale.max(initial=0))
     if reach > as_format(result).largest:
         raise ValueError(f"cast: scale times the largest {fmt} is {float(reach):g}, more than {result} holds")
-    quotient = _quotient("cast", x, scale, quantizer)
+    quotient = _quotient("cast", x, scale, quantizer, seed, stream, offset)
     if zero_point.any():
         values = _integers(quotient, quantizer, zero_point, seed, stream, offset) - zero_point
     else:
@@ -61,7 +62,7 @@ def encode(
 ) -> Any:
     """The raw codes of Q(x / scale), or of Q(x / scale) + zero_point; see fmtemu.encode."""
     x, scale, zero_point = _arguments("encode", x, quantizer, scale, zero_point)
-    quotient = _quotient("encode", x, scale, quantizer)
+    quotient = _quotient("encode", x, scale, quantizer, seed, stream, offset)
     if not zero_point.any():
         return arrays.encode(quotient, _on_grid(quantizer), seed, stream, offset, out)
     return as_codes(_integers(quotient, quantizer, zero_point, seed, stream, offset), quantizer, out)
@@ -128,6 +129,8 @@ def _arguments(verb: str, x: Any, quantizer: Quantizer, scale: Any, zero_point: 
     if isinstance(fmt, Codebook):  # of numbers that need not have the last bit in common
         spread = fmt.emax - fmt.lsb_exponent + 1 + random_bits
         boundary_bits = spread if quantizer.rounding.is_stochastic else max(fmt.middle_bits, fmt.precision)
+    elif isinstance(fmt, LNS):
+        boundary_bits = 0  # see _decided
     if boundary_bits > _BOUNDARY_BITS or not fits(fmt, float32):
         raise ValueError(
             f"{verb}: with scale=, {quantizer} cannot be rounded once: its precision and random bits "
@@ -143,17 +146,19 @@ def _arguments(verb: str, x: Any, quantizer: Quantizer, scale: Any, zero_point: 
     return x, _check_scale(verb, scale), zero_point
 
 
-def _quotient(verb: str, x: Any, scale: Any, quantizer: Quantizer) -> Any:
+def _quotient(verb: str, x: Any, scale: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int) -> Any:
     """Float64 that round as x / scale does."""
     try:
         scale = np.broadcast_to(scale, x.shape)
         quotient = x.astype(np.float64) / scale
     except ValueError as error:
         raise ValueError(f"{verb}: scale of shape {scale.shape} does not broadcast to x's shape {x.shape}") from error
-    return _decided(x, scale, quotient, _on_grid(quantizer)) if isinstance(quantizer.format, LNS) else quotient
+    if not isinstance(quantizer.format, LNS):
+        return quotient
+    return _decided(x, scale, quotient, _on_grid(quantizer), seed, stream, offset)
 
 
-def _decided(x: Any, scale: Any, quotient: Any, quantizer: Quantizer) -> Any:
+def _decided(x: Any, scale: Any, quotient: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int) -> Any:
     """The quotients, or what they become where they are next to a boundary.
 
     Boundaries in the logarithm are irrational, and no number of bits holds them: where the float64 to
@@ -161,12 +166,16 @@ def _decided(x: Any, scale: Any, quotient: Any, quantizer: Quantizer) -> Any:
     """
     near = np.where(np.isfinite(quotient), quotient, 0.0)
     sides = (np.nextafter(near, end) for end in (-np.inf, np.inf))
-    below, above = (arrays.encode(np.asarray(side), quantizer, None, (), 0, None) for side in sides)
-    quotient = np.asarray(quotient)
-    for place in zip(*np.nonzero((below != above) & (near != 0)), strict=True):
+    below, above = (arrays.encode(np.asarray(side), quantizer, seed, stream, offset, None) for side in sides)
+    quotient, rounding = np.asarray(quotient), quantizer.rounding
+    open_places = list(zip(*np.nonzero((below != above) & (near != 0)), strict=True))
+    random = np.zeros(quotient.shape, np.uint32)
+    if open_places and isinstance(rounding, Stochastic):
+        random = random_bits(seed, stream, offset, quotient.size, rounding.bits).reshape(quotient.shape)
+    for place in open_places:
         true = Fraction(float(x[place])) / Fraction(float(scale[place]))
         if true != Fraction(float(quotient[place])):
-            quotient[place] = exact.cast(true, quantizer)
+            quotient[place] = exact.cast(true, quantizer, int(random[place]))
     return quotient
 
 

@@ -7,12 +7,9 @@ from itertools import pairwise
 
 from fmtemu import exact
 from fmtemu.formats.codebook import Codebook
-from fmtemu.kernels.bits import EXPONENT_BIAS, layout
-from fmtemu.kernels.steps import Steps, find_cells, first_key
-from fmtemu.rounding import Rounding, Stochastic
-
-#: Bits of the integers that the position of a source between two entries is compared with.
-_POSITION_BITS = 62
+from fmtemu.kernels.sections import Section
+from fmtemu.kernels.steps import Steps, first_key
+from fmtemu.rounding import Rounding
 
 
 def codebook_steps(fmt: Codebook, rounding: Rounding, bits: int) -> Steps:
@@ -41,37 +38,14 @@ def _first_up(fmt: Codebook, code: int, rounding: Rounding, bits: int) -> int:
     raise AssertionError("the higher entry goes to itself")
 
 
-def codebook_draws(fmt: Codebook, rounding: Stochastic, results: list[int]) -> tuple[dict[str, int], list[int]]:
-    """(fields, table) of the kernel ``drawn`` of fmtemu.kernels.table, whose words have 64 bits;
-    ``results`` are the words of the entries. Raises ValueError where positions need more."""
-    unit = fmt.lsb_exponent - rounding.bits - 1
-    reach = max(fmt.largest, -fmt.lowest, fmt.largest - fmt.lowest) / Fraction(2) ** unit
-    spare = _POSITION_BITS - (reach.numerator - 1).bit_length()
-    if spare < 0:
-        advice = f"use stochastic({rounding.bits + spare}) or fewer bits, or " if rounding.bits + spare > 0 else "use "
-        raise ValueError(
-            f"{rounding} rounding of {fmt} needs positions of more than {_POSITION_BITS} bits in arrays; "
-            f"{advice}fmtemu.exact, one number at a time"
-        )
-    starts, sections = _sections(fmt)
-    fields, trees, slots = find_cells(starts, 64)
-    table = [*trees, *slots]
-    values = [Fraction(fmt.value(code)) / Fraction(2) ** unit for code in fmt.codes()]
-    widths = [abs(values[upper] - values[lower]) / (2 << rounding.bits) for lower, upper in sections]
-    falls = [-int(upper < lower) for lower, upper in sections]
-    parts = {
-        "pairs": [results[code] for pair in sections for code in pair],
-        "widths": [int(width) for width in widths],
-        "origins": [
-            int(-values[lower] if fall else values[lower]) for (lower, _), fall in zip(sections, falls, strict=True)
-        ],
-        "falls": falls,
-    }
-    fields["anchor"] = EXPONENT_BIAS[64] + layout(64)["MANTISSA"] + unit
-    for name, part in parts.items():
-        fields[name] = len(table)
-        table = [*table, *part]
-    return fields, table
+def codebook_sections(fmt: Codebook, words: list[int]) -> list[Section]:
+    """The sections that stochastic roundings of sources of 64 bits draw between; ``words`` are the entries' results."""
+    starts, codes = _sections(fmt)
+    values = [Fraction(fmt.value(code)) for code in range(fmt.count)]
+    first = [starts[0] - 1, *starts]
+    return [
+        Section(start, values[a], values[b], (words[a], words[b])) for start, (a, b) in zip(first, codes, strict=True)
+    ]
 
 
 def _sections(fmt: Codebook) -> tuple[list[int], list[tuple[int, int]]]:

@@ -46,8 +46,9 @@ _ENCLOSED = (
 )  # fmt: skip
 #: least: the exponent of magnitude code 0; flip, mask: as in fmtemu.kernels.log.LOG.
 ENCLOSED_LOG = (*_ENCLOSED, *QUICK_ENCLOSED, "least", "flip", "mask", *MODE, *EDGE, "table")
-#: width: units by which a position may be off; behind: bits of a code after the regime; one: the code of 1; mask: the code's bits.
-ENCLOSED_TAKUM = (*_ENCLOSED, *QUICK_ENCLOSED, "width", "behind", "one", "mask", *MODE, *EDGE, "table")
+#: width: units by which a position may be off; behind: bits of a code after the regime, cut: those that it
+#: lacks up to there; one: the code of 1; mask: the code's bits.
+ENCLOSED_TAKUM = (*_ENCLOSED, *QUICK_ENCLOSED, "width", "cut", "behind", "one", "mask", *MODE, *EDGE, "table")
 #: The fields of every kernel here.
 ENCLOSED = {"enclosed_log": ENCLOSED_LOG, "enclosed_takum": ENCLOSED_TAKUM}
 
@@ -158,7 +159,9 @@ def position_takum(magnitude: Any, p: Any) -> Any:
     within = word(shl(word(start - scale), word(p.places - regime)) | shr(part, regime))
     whole = word(shl(regime, p.behind) + shr(within, word(p.places - p.behind)))
     whole, part = signed_position(whole, below_one(shl(within, p.behind), p), sign, p)
-    return word(whole + p.one), part, where(is_one, ZERO, scale)
+    lost = word(whole & word(shl(ONE, p.cut) - ONE))
+    part = word(shl(lost, word(p.places - p.cut)) | shr(part, p.cut))
+    return word(shr(whole, p.cut) + p.one), part, where(is_one, ZERO, shl(scale, p.cut))
 
 
 def encode_enclosed_takum(x: Any, random: Any, p: Any) -> Any:

@@ -16,14 +16,14 @@ from fmtemu.kernels.log2 import CELL_BITS, LOG2_ERROR, PLACES
 
 _EXPONENTS, _MANTISSA, _LEAST_EXPONENT = 1 << 11, 52, -1022
 #: The natural logarithm of 2, to more digits than any word has.
-_LN_2 = sum(ln_bounds(Fraction(2), 60)) / 2
+_LN_2 = ln_bounds(Fraction(2), 60)[0]
 
 
 def is_enclosed(fmt: Format) -> bool:
     """Whether the kernels are made for a format that float64 holds."""
     if isinstance(fmt, LNS):  # subnormal sources are no different from the smallest normal one
         return fmt.coordinate == "log" and fmt.least_exponent * fmt.log_step >= _LEAST_EXPONENT
-    return isinstance(fmt, Takum) and fmt.logarithmic and fmt.bits >= 5  # with all regime bits
+    return isinstance(fmt, Takum) and fmt.logarithmic
 
 
 def enclosed_grid(fmt: Format) -> tuple[str, dict[str, int], tuple[int, ...]]:
@@ -44,8 +44,10 @@ def enclosed_grid(fmt: Format) -> tuple[str, dict[str, int], tuple[int, ...]]:
         return "enclosed_log", {**fields, **own, **reach, **ends, **quick}, table
     assert isinstance(fmt, Takum)
     behind, one = fmt.bits - 5, 1 << (fmt.bits - 2)
-    fields, table = _logarithm(2 * _LN_2, behind, 53)
-    own = {"width": (fields["error"] + 1) << behind, "behind": behind, "one": one, "mask": (1 << fmt.bits) - 1}
+    kept, cut = max(behind, 0), max(-behind, 0)
+    fields, table = _logarithm(2 * _LN_2, kept, 53)
+    own = {"cut": cut, "behind": kept, "one": one, "mask": (1 << fmt.bits) - 1}
+    own["width"] = (fields["error"] + 1) << kept
     ends = {"first": 1, "last": fmt.limits()[0]}
     return "enclosed_takum", {**fields, **own, **reach, **ends, **_quick_takum(behind, one)}, table
 

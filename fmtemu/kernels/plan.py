@@ -19,19 +19,20 @@ from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
 from fmtemu.formats.tapered import Tapered
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
-from fmtemu.kernels.codebook import codebook_draws, codebook_steps
+from fmtemu.kernels.codebook import codebook_sections, codebook_steps
 from fmtemu.kernels.enclosed import ENCLOSED
 from fmtemu.kernels.enclosed_grid import enclosed_grid, is_enclosed
 from fmtemu.kernels.fixed import FIXED, FOLDED
 from fmtemu.kernels.log import LOG
 from fmtemu.kernels.log_grid import is_normal, is_periodic, log_grid
+from fmtemu.kernels.log_linear import has_linear_table, linear_sections, linear_steps
 from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
 from fmtemu.kernels.rounding import mode_of
+from fmtemu.kernels.sections import Section, draw_fields
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
 from fmtemu.kernels.steps import Steps, step_fields
 from fmtemu.kernels.table import TABLES
-from fmtemu.kernels.tabulated import is_tabulated, tabulated_steps
 from fmtemu.kernels.takum import TAKUM
 from fmtemu.kernels.tapered_grid import has_tapered_kernel, posit_grid, takum_grid
 from fmtemu.quantizer import Quantizer
@@ -67,10 +68,8 @@ def has_kernel(fmt: Format, bits: int) -> bool:
         return False
     if isinstance(fmt, Float):  # the word's own subnormals would need another path
         return fmt.mantissa_bits <= layout(bits)["MANTISSA"] and fmt.emin >= carrier.emin + (0 if fmt.has_zero else 1)
-    if is_tabulated(fmt, bits):
-        return True
     if isinstance(fmt, LNS):
-        return is_enclosed(fmt) or _is_octave(fmt, bits)
+        return has_linear_table(fmt) or is_enclosed(fmt) or _is_octave(fmt, bits)
     if isinstance(fmt, Takum) and fmt.logarithmic:
         return is_enclosed(fmt)
     return not isinstance(fmt, Tapered) or has_tapered_kernel(fmt, bits)
@@ -90,8 +89,8 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int
     fmt, table, draws = quantizer.format, tuple[int, ...](), quantizer.rounding.is_stochastic
     own = layout(bits)["MANTISSA"] + 1
     precision = own if precision is None else min(precision, own)
-    if is_tabulated(fmt, bits) and not draws:
-        return table_plan(quantizer, tabulated_steps(quantizer, bits), bits, to_codes=to_codes)
+    if isinstance(fmt, LNS) and fmt.coordinate == "linear":
+        return _linear_plan(quantizer, fmt, bits, to_codes)
     if _is_logarithmic(fmt) and (draws or not _is_octave(fmt, bits)):
         return _enclosed_plan(quantizer)
     if isinstance(fmt, Codebook):
@@ -127,7 +126,8 @@ def _enclosed_plan(quantizer: Quantizer) -> Plan:
     """The plan of a kernel of fmtemu.kernels.enclosed, which gives codes, also where values are wanted."""
     if not is_enclosed(quantizer.format):
         raise ValueError(
-            f"{quantizer} cannot be cast in arrays: no kernel draws for its layout; use fmtemu.exact, one number at a time"
+            f"{quantizer} cannot be cast in arrays: no kernel draws where sources have too few exponents for a step "
+            "below its values; use fmtemu.exact, one number at a time"
         )
     family, grid, table = enclosed_grid(quantizer.format)
     mode = mode_of(quantizer.rounding, twos_complement=False)._asdict()
@@ -138,9 +138,25 @@ def _enclosed_plan(quantizer: Quantizer) -> Plan:
 def _codebook_plan(quantizer: Quantizer, fmt: Codebook, bits: int, to_codes: bool) -> Plan:
     if not isinstance(quantizer.rounding, Stochastic):
         return table_plan(quantizer, codebook_steps(fmt, quantizer.rounding, bits), bits, to_codes=to_codes)
-    results = [code if to_codes else float_bits(fmt.value(code), 64) for code in fmt.codes()]
-    fields, table = codebook_draws(fmt, quantizer.rounding, results)
-    mode = mode_of(quantizer.rounding, twos_complement=False)._asdict()
+    words = [code if to_codes else float_bits(fmt.value(code), 64) for code in fmt.codes()]
+    return _drawn_plan(quantizer, codebook_sections(fmt, words), to_codes)
+
+
+def _linear_plan(quantizer: Quantizer, fmt: LNS, bits: int, to_codes: bool) -> Plan:
+    if not isinstance(quantizer.rounding, Stochastic):
+        return table_plan(quantizer, linear_steps(quantizer, fmt, bits), bits, to_codes=to_codes)
+
+    def word(code: int) -> int:
+        return code if to_codes else float_bits(fmt.value(code), 64)
+
+    return _drawn_plan(quantizer, linear_sections(quantizer, fmt, word), to_codes)
+
+
+def _drawn_plan(quantizer: Quantizer, sections: list[Section], to_codes: bool) -> Plan:
+    fmt, rounding = quantizer.format, quantizer.rounding
+    assert isinstance(rounding, Stochastic)
+    fields, table = draw_fields(sections, fmt, rounding)
+    mode = mode_of(rounding, twos_complement=False)._asdict()
     return _tabulated("drawn", {**mode, **_edge(quantizer, 64, fmt.precision, to_codes), **fields}, table, 64)
 
 

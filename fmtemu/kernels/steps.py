@@ -9,11 +9,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from fmtemu import exact
 from fmtemu.formats.base import Value
 from fmtemu.kernels.bits import float_bits, layout, value_of_bits
 from fmtemu.kernels.table import THRESHOLDS
-from fmtemu.quantizer import Quantizer
 
 #: Cells of one sign, up to which the leading bits may tell apart what a deeper search would.
 _MOST_CELLS = 2048
@@ -53,26 +51,6 @@ def first_key(bound: Fraction, bits: int, *, above: bool = False) -> int:
 
 def _largest(bits: int) -> Fraction:
     return value_of_bits(layout(bits)["INFINITY"] - 1, bits)
-
-
-def bisected_steps(quantizer: Quantizer, codes: Sequence[int], bits: int) -> Steps:
-    """The steps of a deterministic quantizer that takes finite sources to ``codes`` in this order, by bisection
-    of fmtemu.exact: a few milliseconds per code."""
-    rank: dict[int | None, int] = {code: i for i, code in enumerate(codes)}
-    starts = []
-    lowest, beyond = -layout(bits)["INFINITY"], layout(bits)["INFINITY"]
-    for i in range(1, len(codes)):
-        low, high = lowest, beyond
-        while low < high:
-            middle = (low + high) // 2
-            number = -0.0 if middle == -1 else value_of_key(middle, bits)
-            if rank[exact.encode(number, quantizer)] < i:
-                low = middle + 1
-            else:
-                high = middle
-        starts.append(low)
-        lowest = low
-    return Steps(starts, codes)
 
 
 def step_fields(steps: Steps, results: Callable[[int], int], bits: int) -> tuple[str, dict[str, int], list[int]]:

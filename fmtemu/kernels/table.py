@@ -42,11 +42,12 @@ FEW = (
 #: the search tree in a cell, with which the table begins; results, ...: where its further parts do.
 CELLS = ("shift", "first", "last", "depth", "results")
 TABLE = (*SPECIAL, *CELLS, "table")
-#: bits, rounds, evens, equal: as in fmtemu.kernels.rounding.Mode; anchor: the biased source exponent
-#: at which a significand counts the units of origins.
+#: bits, rounds, evens, equal: as in fmtemu.kernels.rounding.Mode. Of each step: pairs: its results;
+#: widths, origins: its length and its lower end in units of its own; frames: twice the biased source
+#: exponent at which a significand counts these, and 1 where the lower end is the greater number.
 DRAWN = (
-    *SPECIAL, *CELLS, "bits", "rounds", "evens", "equal", "anchor",
-    "pairs", "widths", "origins", "falls", "table",
+    *SPECIAL, *CELLS, "bits", "rounds", "evens", "equal",
+    "pairs", "widths", "origins", "frames", "table",
 )  # fmt: skip
 #: The fields of every kernel here; one kernel both casts and encodes, as its results are words.
 TABLES = {"few": FEW, "table": TABLE, "drawn": DRAWN}
@@ -121,12 +122,13 @@ def distance_of(x: Any, step: Any, p: Any) -> Any:
     magnitude = word(x & MAGNITUDE)
     exponent = shr(magnitude, MANTISSA)
     significand = word(word(magnitude & FRACTION) | where(exponent > ZERO, IMPLICIT, ZERO))
-    shift = word(maximum(exponent, ONE) - p.anchor)
+    frame = look_up(p.table, word(p.frames + step))
+    shift = word(maximum(exponent, ONE) - shr(frame, ONE))
     down = minimum(maximum(word(ZERO - shift), ZERO), word(WORD_BITS - ONE))
     whole = shr(significand, down)
     rest = word(shl(whole, down) != significand)
     whole = shl(whole, minimum(maximum(shift, ZERO), DEEPEST))
-    falls = look_up(p.table, word(p.falls + step))
+    falls = word(ZERO - word(frame & ONE))
     against = word(falls ^ shr(x, word(WORD_BITS - ONE)))  # -1 where x points from upper to lower
     whole = word(word(word(whole + word(rest & against)) ^ against) - against)
     return word(whole - look_up(p.table, word(p.origins + step))), rest

@@ -37,12 +37,8 @@ STOCHASTIC = tuple(Stochastic(bits, v) for bits in (1, 3, 8, 16, 17, 24, 30) for
 
 #: Formats of the catalog that differ from others in their number of bits only.
 TWINS = ("pow2_3", "pow2_5", "log2_3", "log2_4", "logsqrt2_4")
-#: A format whose tables take seconds to make: see test_tabulated.py.
-TABULATED = ("takumlog8",)
 SMALL = tuple(
-    entry.format
-    for entry in ENTRIES
-    if entry.format.bits <= 8 and entry.group != "block" and entry.name not in (*TWINS, *TABULATED)
+    entry.format for entry in ENTRIES if entry.format.bits <= 8 and entry.group != "block" and entry.name not in TWINS
 )
 WIDE = tuple(
     as_format(name)
@@ -50,7 +46,7 @@ WIDE = tuple(
         *("bfloat16", "float16", "tf32", "float32", "float64"),
         *("int12", "int16", "uint16", "q8.8", "q1.15"),
         *("posit16", "posit16es1", "posit16es0", "posit32", "posit32es1", "posit32es0"),
-        *("takum16", "takum32", "bposit16", "lns12"),
+        *("takum16", "takum32", "bposit16", "lns12", "lns16", "lns32", "takumlog16"),
     )
 )
 ODD = (
@@ -102,6 +98,18 @@ ODD = (
     LNS(6, 2, specials="zero"),
     LNS(7, 4, specials="none"),
     LNS(5, 0, signed=False),
+    LNS(6, 0, step=2),
+    LNS(9, 0, step=Fraction(5, 3)),
+    LNS(12, 3, signed=False, specials="none", exponent="falling", step=Fraction(7, 11)),
+    LNS(60, 50),
+    LNS(5, 2, coordinate="linear"),
+    LNS(4, 1, coordinate="linear", specials="zero"),
+    LNS(6, 1, signed=False, specials="none", coordinate="linear"),
+    LNS(5, 0, step=2, coordinate="linear"),
+    LNS(12, 6, coordinate="linear"),
+    Takum(3, logarithmic=True),
+    Takum(9, logarithmic=True),
+    Takum(32, logarithmic=True),
     Int(4, symmetric=True),
     Int(2, symmetric=True),
     Int(1, signed=False),
@@ -137,11 +145,6 @@ def remembering(fmt: Format) -> Format:
 # -- source points -----------------------------------------------------------------------------
 
 
-def draws_in_arrays(fmt: Format) -> bool:
-    """Whether arrays are rounded stochastically to the format."""
-    return not isinstance(fmt, LNS)
-
-
 def magnitude_codes(fmt: Format) -> list[int]:
     """Magnitude codes of the finite numbers in use: all, or both ends and a spread of a wide format."""
     last = max(fmt.limits())
@@ -154,6 +157,11 @@ def magnitude_codes(fmt: Format) -> list[int]:
     if isinstance(fmt, Float) and fmt.has_zero and not fmt.subnormals:
         codes = [code for code in codes if not 0 < code < 1 << fmt.mantissa_bits]
     return codes
+
+
+def is_irrational(fmt: Format) -> bool:
+    """Whether most of the format's values and positions are irrational."""
+    return isinstance(fmt, LNS) or (isinstance(fmt, Takum) and fmt.logarithmic)
 
 
 def magnitude_at(fmt: Format, code: int, d: Fraction) -> Fraction:
@@ -207,7 +215,7 @@ def magnitudes(fmt: Format) -> tuple[Fraction, ...]:
         if past_end or (at_zero and isinstance(fmt, Tapered)):
             continue
         middle = magnitude_at(fmt, code, half)
-        assert isinstance(fmt, LNS) or fmt.locate(middle) == (code, successor(fmt, code), half)
+        assert is_irrational(fmt) or fmt.locate(middle) == (code, successor(fmt, code), half)
         found.append(middle)
     for part in (8, 4, 2, Fraction(4, 3), Fraction(3, 2)):
         found.append(fmt.smallest / part)
@@ -385,8 +393,6 @@ def possible_edges(fmt: Format, rounding: Rounding) -> list[Edges | str]:
 def has_arrays(fmt: Format, rounding: Rounding) -> bool:
     """Whether arrays are cast to the format with this rounding: not by jam to codebooks, and not by
     stochastic ones of more bits than their positions leave room for."""
-    if rounding.is_stochastic and not draws_in_arrays(fmt):
-        return False
     return not isinstance(fmt, Codebook) or is_possible(lambda: make_plan(Quantizer(fmt, rounding), 64, to_codes=True))
 
 

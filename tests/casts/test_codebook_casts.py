@@ -18,7 +18,7 @@ import fmtemu as fe
 from fmtemu import Codebook, Format, Quantizer, Rounding, Stochastic, exact
 from fmtemu.kernels.codebook import codebook_steps
 from fmtemu.kernels.plan import FIELDS, make_plan
-from fmtemu.kernels.steps import bisected_steps, find_cells, first_key, value_of_key
+from fmtemu.kernels.steps import find_cells, first_key, value_of_key
 from fmtemu.kernels.table import KERNELS
 from fmtemu.random import random_bits
 
@@ -117,10 +117,11 @@ def test_nf4_of_bitsandbytes() -> None:
 
 def test_positions_that_need_more_bits_are_refused_with_what_fits() -> None:
     x = np.zeros(3, np.float32)
-    fe.cast(x, "dynamic8 | stochastic(16)", seed=0)
-    with pytest.raises(ValueError, match=r"stochastic\(30\) rounding of dynamic8 .* use stochastic\(17\) or fewer"):
-        fe.cast(x, "dynamic8 | stochastic(30)", seed=0)
-    fe.cast(x, "dynamic8 | stochastic(17)", seed=0)
+    fe.cast(x, "dynamic8 | stochastic(30)", seed=0)
+    fine = Codebook((-1.0, 2.0**-40, 1.0))
+    with pytest.raises(ValueError, match=r"stochastic\(30\) rounding of codebook.* use stochastic\(20\) or fewer"):
+        fe.cast(x, fine, rounding="stochastic(30)", seed=0, dtype=np.float64)
+    fe.cast(x, fine, rounding="stochastic(20)", seed=0, dtype=np.float64)
     with pytest.raises(ValueError, match=r"62 bits in arrays; use fmtemu\.exact"):
         fe.cast(x, Codebook((LAST, 1.0)), rounding="stochastic", seed=0)
 
@@ -143,12 +144,15 @@ def test_positions_at_the_limit_of_their_bits(variant: str) -> None:
 
 @pytest.mark.parametrize("bits", [32, 64])
 @pytest.mark.parametrize("name", ["binary", "nf4", "iq4_nl"])
-def test_steps_are_those_that_bisection_finds(name: str, bits: int) -> None:
+def test_steps_are_where_the_definition_changes(name: str, bits: int) -> None:
     fmt = fe.as_format(name)
     assert isinstance(fmt, Codebook)
     for rounding in ROUNDINGS:
-        found = bisected_steps(Quantizer(fmt, rounding), range(fmt.count), bits)
-        assert codebook_steps(fmt, rounding, bits) == found
+        quantizer, steps = Quantizer(fmt, rounding), codebook_steps(fmt, rounding, bits)
+        assert list(steps.codes) == list(range(fmt.count))
+        for code, start in enumerate(steps.starts):
+            sides = (-0.0 if key == -1 else value_of_key(key, bits) for key in (start - 1, start))
+            assert [exact.encode(x, quantizer) for x in sides] == [code, code + 1]
 
 
 @pytest.mark.parametrize("bits", [32, 64])

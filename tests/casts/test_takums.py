@@ -114,8 +114,8 @@ def test_casts_of_logarithmic_takums_are_those_recorded(bits: int, oracle: Any) 
     recorded, fmt = oracle("takum_libtakum"), Takum(bits, logarithmic=True)
     every = max(recorded[f"{name(fmt)}_in64"].size // 1500, 1)
     x, theirs = recorded[f"{name(fmt)}_in64"][::every].view(np.float64), recorded[f"{name(fmt)}_cast64"][::every]
-    ours = [exact.encode(exact_value(v), Quantizer(fmt)) for v in x.tolist()]
-    assert ours == theirs.tolist()
+    assert [exact.encode(exact_value(v), Quantizer(fmt)) for v in x[::3].tolist()] == theirs[::3].tolist()
+    assert np.array_equal(fe.encode(x, fmt), theirs)
 
 
 def test_carriers_hold_takums_or_are_refused() -> None:
@@ -125,8 +125,6 @@ def test_carriers_hold_takums_or_are_refused() -> None:
     with pytest.raises(ValueError, match=r"float32 does not hold all values of takum<6>: give dtype=float64"):
         fe.cast(x, "takum<6>")
     assert fe.cast(x, "takum<57>", dtype=np.float64).tolist() == [1, 3]
-    with pytest.raises(ValueError, match=r"takumlog16 cannot be cast in arrays: .*use fmtemu\.exact"):
-        fe.encode(x, "takumlog16")
     for spec in ("takum<58>", "takumlog<57>"):
         with pytest.raises(ValueError, match="wider than float64 holds"):
             fe.encode(x, spec)
