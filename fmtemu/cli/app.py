@@ -202,4 +202,68 @@ def cast(
         )
 
 
+PythonName = Annotated[
+    str | None, typer.Option("--python", metavar="MODULE:FUNCTION", help="A function of an array.", show_default=False)
+]
+CommandLine = Annotated[
+    str | None, typer.Option("--command", help="A program: bytes in, bytes out, little-endian.", show_default=False)
+]
+TimeOut = Annotated[
+    float | None, typer.Option(help="Seconds for one call, in a process of its own.", show_default=False)
+]
+SourceName = Annotated[
+    str | None, typer.Option(help="The dtype of the inputs: float16, float32 or float64.", show_default=False)
+]
+
+
+@app.command()
+def check(
+    format: FormatName,
+    python: PythonName = None,
+    command: CommandLine = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Recorded inputs and outputs, .npz or .csv.", show_default=False)
+    ] = None,
+    rounding: RoundingName = None,
+    overflow: OverflowName = None,
+    edges: EdgesName = None,
+    source: SourceName = None,
+    codes: Annotated[bool, typer.Option("--codes", help="The caster gives raw codes, not values.")] = False,
+    timeout: TimeOut = None,
+    most: Annotated[int, typer.Option(help="Of formats with more codes than this a sample is tried.")] = 1 << 16,
+) -> None:
+    """Check how a caster rounds: a function, a program, or recorded results.
+
+    Names each law of casting that is broken, with the simplest input that
+    shows it, and what the caster seems to do instead. Exit code 1 if any is.
+    Example: fmtemu check e4m3fn --python mycode:to_fp8 --overflow infinity
+    """
+    from fmtemu.cli.check import check as run_check
+    from fmtemu.cli.check import load_caster
+
+    with _user_input():
+        quantizer = as_quantizer(format, rounding=rounding, overflow=overflow, edges=edges)
+        returns = "codes" if codes else "values"
+        caster = load_caster(python, command, table, source or "float32", returns)
+        options = {"source": source, "returns": returns, "timeout": timeout, "most": most}
+        if not run_check(caster, quantizer, _console(), **options):
+            raise typer.Exit(1)
+
+
+@app.command()
+def identify(
+    python: PythonName = None, command: CommandLine = None, source: SourceName = None, timeout: TimeOut = None
+) -> None:
+    """Find the format, rounding and edges of an unknown caster.
+
+    Example: fmtemu identify --python mycode:to_fp8
+    """
+    from fmtemu.cli.check import load_caster, print_identity
+
+    with _user_input():
+        chosen = source or "float32"
+        if not print_identity(load_caster(python, command, None, chosen, "values"), chosen, timeout, _console()):
+            raise typer.Exit(1)
+
+
 app.command()(explore)

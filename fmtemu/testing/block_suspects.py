@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -14,22 +15,35 @@ from numpy.typing import NDArray
 
 from fmtemu import exact, exact_scaled
 from fmtemu.edges import Edges
-from fmtemu.formats import Format, Scaled
+from fmtemu.formats import Float, Format, Scaled, as_format
 from fmtemu.formats.base import Value, floor_log2
 from fmtemu.formats.scaled import SCALE_RULES, Scaling
 from fmtemu.quantizer import Quantizer
-from fmtemu.testing.block_cast import Tile, cast_tile, cast_tile_with, tiles_of
+from fmtemu.testing.block_cast import Part, Tile, cast_tile, cast_tile_with, tiles_of
+from fmtemu.testing.points import exact_value
 from fmtemu.testing.suspects import ROUNDING_PHRASES
 
 Array = NDArray[Any]
 
 
+#: Overflow option -> what becomes of elements that overflow.
+_BECOMES = {
+    "infinity": "become infinite",
+    "nan": "become NaN",
+    "wrap": "wrap",
+    "sat_zero": "become 0",
+    "sat_sym": "end at a symmetric range, without the lowest number",
+}
+#: Parts of an array and the values that they become.
+Made = Iterable[tuple[Part, Sequence[float]]]
+
+
 class Suspect(NamedTuple):
-    """A mistake: the law it breaks, what it is, and the values it makes of an array (NaN where it says nothing)."""
+    """A mistake: the law it breaks, what it is, and the values it makes of an array, part by part."""
 
     law: str
     phrase: str
-    cast: Callable[[Array], Array]
+    cast: Callable[[Array], Made]
 
 
 def block_suspects(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
@@ -41,26 +55,44 @@ def block_suspects(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
     if fmt.outer is not None:
         inner = Quantizer(Scaled(fmt.element, fmt.scaling), quantizer.rounding, quantizer.edges)
         yield Suspect("block_scale", "leaves out the outer scale", partial(whole, quantizer=inner))
+        for what, scaling in (("each row", Scaling(tile=((-1, None),))), ("the whole tensor", Scaling(rest=None))):
+            if scaling != fmt.outer:
+                outer = Quantizer(Scaled(fmt.element, fmt.scaling, scaling), quantizer.rounding, quantizer.edges)
+                yield Suspect("block_scale", f"has an outer scale of {what}", partial(whole, quantizer=outer))
+        for factor, name in ((fmt.element.largest, "element"), (fmt.scaling.bounds[1], "scale")):
+            phrase = f"leaves the largest {name} out of the outer scale"
+            yield Suspect(
+                "block_scale", phrase, partial(_cast_outer, quantizer=quantizer, source=source, factor=factor)
+            )
     for rule, meaning in SCALE_RULES.items():
         if rule != fmt.scaling.rule:
             for made in _quantizer(quantizer, partial(replace, fmt.scaling, rule=rule)):
                 yield Suspect(
                     "block_scale", f"finds scales by rule {rule!r}: {meaning}", partial(whole, quantizer=made)
                 )
+    flat = partial(_cast_flat, quantizer=quantizer, source=source)
+    yield Suspect("block_scale", "takes tiles of the flattened array: they straddle its rows", flat)
     if not fmt.scaling.affine:
         yield from _scales(quantizer, source)
+    yield from _bounded(quantizer, whole)
     yield from _tiles(quantizer, whole)
     for name, phrase in ROUNDING_PHRASES.items():
         if name not in (quantizer.rounding.name, "jam"):
             law = "ties" if name.startswith("nearest") else "nearest"
             other = Quantizer(fmt, name, quantizer.edges)
             yield Suspect(law, f"{phrase}, in its elements", partial(whole, quantizer=other))
-    for overflow in ("infinity", "nan", "wrap", "sat_zero"):
+    for via in ("float32", "bfloat16", "float16"):
+        if as_format(via).precision < as_format(source).precision:
+            first = partial(_cast_via, quantizer=quantizer, source=source, via=Quantizer(via))
+            yield Suspect("double_rounding", f"rounds twice: its input to {via} first", first)
+    with suppress(ValueError):
+        flushing = Quantizer(fmt, quantizer.rounding, Edges(subnormals="flush"))
+        yield Suspect("subnormals", "flushes subnormal elements to zero", partial(whole, quantizer=flushing))
+    for overflow, becomes in _BECOMES.items():
         try:
             other = Quantizer(fmt, quantizer.rounding, Edges(overflow=overflow))
         except ValueError:
             continue
-        becomes = {"infinity": "become infinite", "nan": "become NaN", "wrap": "wrap", "sat_zero": "become 0"}[overflow]
         yield Suspect("overflow", f"lets elements that overflow {becomes}", partial(whole, quantizer=other))
     other_apply = "reciprocal" if fmt.scaling.apply == "divide" else "divide"
     for made in _quantizer(quantizer, partial(replace, fmt.scaling, apply=other_apply)):
@@ -87,22 +119,36 @@ def _quantizer(quantizer: Quantizer, make: Callable[[], Scaling]) -> Iterator[Qu
         return
 
 
-def _cast_all(x: Array, quantizer: Quantizer, source: str) -> Array:
+def _cast_all(x: Array, quantizer: Quantizer, source: str) -> Made:
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
-    y = np.empty(x.shape)
-    for tile in tiles_of(x, fmt):
-        y[tile.part] = np.reshape(cast_tile(tile, quantizer, source), y[tile.part].shape)
-    return y
+    return ((tile.part, cast_tile(tile, quantizer, source)) for tile in tiles_of(x, fmt))
 
 
-def _cast_with(x: Array, quantizer: Quantizer, source: str, find_scale: Callable[..., Fraction]) -> Array:
+def _cast_with(x: Array, quantizer: Quantizer, source: str, find_scale: Callable[..., Fraction]) -> Made:
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
-    y = np.empty(x.shape)
+    return ((tile.part, cast_tile_with(tile, quantizer, source, find_scale)) for tile in tiles_of(x, fmt))
+
+
+def _cast_outer(x: Array, quantizer: Quantizer, source: str, factor: Fraction) -> Made:
+    fmt, float32 = quantizer.format, Quantizer("float32", edges="saturate")
+    assert isinstance(fmt, Scaled)
     for tile in tiles_of(x, fmt):
-        y[tile.part] = np.reshape(cast_tile_with(tile, quantizer, source, find_scale), y[tile.part].shape)
-    return y
+        t = tile.t if tile.t == 1 else Fraction(exact.cast(tile.t * factor, float32))
+        yield tile.part, cast_tile(tile._replace(t=t), quantizer, source)
+
+
+def _cast_flat(x: Array, quantizer: Quantizer, source: str) -> Made:
+    y = np.empty(x.size)
+    for part, values in _cast_all(x.ravel(), quantizer, source):
+        y[part] = values
+    yield (slice(None),) * x.ndim, y.tolist()
+
+
+def _cast_via(x: Array, quantizer: Quantizer, source: str, via: Quantizer) -> Made:
+    rounded = np.array([float(exact.cast(exact_value(v), via)) for v in x.ravel().tolist()]).reshape(x.shape)
+    return _cast_all(rounded, quantizer, source)
 
 
 def _partial(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
@@ -110,13 +156,10 @@ def _partial(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
 
-    def short_only(of: Callable[[Tile], Sequence[float]]) -> Callable[[Array], Array]:
-        def run(x: Array) -> Array:
-            y = np.empty(x.shape)
+    def short_only(of: Callable[[Tile], Sequence[float]]) -> Callable[[Array], Made]:
+        def run(x: Array) -> Made:
             for tile in tiles_of(x, fmt):
-                values = of(tile) if tile.short else cast_tile(tile, quantizer, source)
-                y[tile.part] = np.reshape(values, y[tile.part].shape)
-            return y
+                yield tile.part, of(tile) if tile.short else cast_tile(tile, quantizer, source)
 
         return run
 
@@ -127,7 +170,7 @@ def _partial(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
     )
     yield Suspect(
         "partial_block",
-        "leaves the last, short tile as it is",
+        "leaves the last, short tile unchanged",
         short_only(lambda tile: [float(v) for v in tile.values]),
     )
     unit = partial(cast_tile_with, quantizer=quantizer, source=source, find_scale=lambda values, fmt, t: Fraction(1))
@@ -139,15 +182,26 @@ def _scales(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
     ways: dict[str, Callable[..., Fraction]] = {
-        "takes the scale from the largest number, not the largest magnitude": lambda v, f, t: _of(
+        "takes the scale from the largest signed number, not from the largest absolute value": lambda v, f, t: _of(
             [max([*_finite(v), Fraction(0)])], f, t
         ),
         "takes the scale from the first element of a tile": lambda v, f, t: _of(v[:1], f, t),
         "takes the scale from the last element of a tile": lambda v, f, t: _of(v[-1:], f, t),
+        "takes the scale from the first half of a tile, and ignores the other": lambda v, f, t: _of(
+            v[: len(v) // 2], f, t
+        ),
+        "takes the scale from the second half of a tile, and ignores the other": lambda v, f, t: _of(
+            v[len(v) // 2 :], f, t
+        ),
+        "takes the scale from every second element of a tile, and ignores the others": lambda v, f, t: _of(
+            v[::2], f, t
+        ),
         "takes the scale from the mean magnitude": lambda v, f, t: _of(
             [sum(map(abs, _finite(v)), Fraction(0)) / len(v)], f, t
         ),
         "takes the exponent of the scale from an inexact (float32) logarithm": _by_log2,
+        "takes the exponent of the scale from that of the quotient by the largest element": _by_quotient,
+        "takes the largest magnitude in bfloat16, where it may round up to a power of two": _of_bfloat16,
         "rounds its scales toward zero": partial(_rounded_scale, rounding="toward_zero"),
         "rounds its scales to nearest, ties away from zero": partial(_rounded_scale, rounding="nearest_away"),
         "does not round its scales to their format": partial(_rounded_scale, rounding=None),
@@ -162,7 +216,20 @@ def _scales(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
     )
 
 
-def _tiles(quantizer: Quantizer, whole: Callable[..., Array]) -> Iterator[Suspect]:
+def _bounded(quantizer: Quantizer, whole: Callable[..., Made]) -> Iterator[Suspect]:
+    """Scales that do not go down to the smallest."""
+    fmt = quantizer.format
+    assert isinstance(fmt, Scaled)
+    numbers = fmt.scaling.numbers
+    bounds = {"1": 1.0}
+    if isinstance(numbers, Float) and numbers.smallest_normal is not None:
+        bounds["the smallest normal one"] = float(numbers.smallest_normal)
+    for name, lowest in bounds.items():
+        for made in _quantizer(quantizer, partial(replace, fmt.scaling, lowest=lowest)):
+            yield Suspect("block_scale", f"has no scales below {name}", partial(whole, quantizer=made))
+
+
+def _tiles(quantizer: Quantizer, whole: Callable[..., Made]) -> Iterator[Suspect]:
     """Other tiles."""
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
@@ -181,7 +248,7 @@ def _tiles(quantizer: Quantizer, whole: Callable[..., Array]) -> Iterator[Suspec
                 yield Suspect("block_scale", phrase, partial(whole, quantizer=made))
 
 
-def _one_scale(x: Array, quantizer: Quantizer, source: str) -> Array:
+def _one_scale(x: Array, quantizer: Quantizer, source: str) -> Made:
     finite = [Fraction(v) for v in x[np.isfinite(x)].astype(float).tolist()]
     return _cast_with(x, quantizer, source, lambda v, f, t: _of(finite, f, t))
 
@@ -200,14 +267,31 @@ def _times(values: Sequence[Value], fmt: Scaled, t: Fraction, k: int) -> Fractio
 
 
 def _by_log2(values: Sequence[Value], fmt: Scaled, t: Fraction) -> Fraction:
-    a = max(map(abs, _finite(values)), default=Fraction(0))
+    """The scale by the rule, with the exponent from a float32 logarithm."""
+    a, scaling = max(map(abs, _finite(values)), default=Fraction(0)), fmt.scaling
+    if not a or not scaling.has_power_scales or scaling.rule == "even":
+        return _of(values, fmt, t)
+    ratio = a / (t * fmt.element.largest) if scaling.rule in ("rceil", "nearest") else a / t
+    with np.errstate(all="ignore"):
+        logarithm = float(np.log2(np.float32(float(ratio))))
+    if not math.isfinite(logarithm):
+        return _of(values, fmt, t)
+    exponent = math.floor(logarithm) if scaling.rule == "floor" else math.ceil(logarithm)
+    shift = 0 if scaling.rule in ("rceil", "nearest") else fmt.element.emax
+    lowest, highest = scaling.bounds
+    return min(max(Fraction(2) ** (exponent - shift), lowest), highest)
+
+
+def _by_quotient(values: Sequence[Value], fmt: Scaled, t: Fraction) -> Fraction:
+    a, (lowest, highest) = max(map(abs, _finite(values)), default=Fraction(0)), fmt.scaling.bounds
     if not a or not fmt.scaling.has_power_scales:
         return _of(values, fmt, t)
-    exponent = math.floor(np.log2(np.float32(float(a / t))))
-    lowest, highest = fmt.scaling.bounds
-    shift = int(exponent) - floor_log2(a / t)
-    scale = _of(values, fmt, t) * Fraction(2) ** shift
-    return min(max(scale, lowest), highest)
+    return min(max(Fraction(2) ** floor_log2(a / (t * fmt.element.largest)), lowest), highest)
+
+
+def _of_bfloat16(values: Sequence[Value], fmt: Scaled, t: Fraction) -> Fraction:
+    a = max(map(abs, _finite(values)), default=Fraction(0))
+    return _of([exact.cast(a, Quantizer("bfloat16", edges="saturate"))], fmt, t)
 
 
 def _rounded_scale(values: Sequence[Value], fmt: Scaled, t: Fraction, rounding: str | None) -> Fraction:

@@ -14,7 +14,7 @@ from fmtemu.formats import Scaled
 from fmtemu.quantizer import Quantizer
 from fmtemu.testing.block_cast import Tile, cast_tile, tiles_of
 from fmtemu.testing.block_inputs import block_inputs, stays_in_row
-from fmtemu.testing.block_suspects import block_suspects
+from fmtemu.testing.block_suspects import Suspect, block_suspects
 from fmtemu.testing.evidence import rounding_law
 from fmtemu.testing.expectation import agree
 from fmtemu.testing.layouts import same_results
@@ -26,7 +26,7 @@ from fmtemu.testing.subject import CasterError, Subject
 Array = NDArray[Any]
 
 #: The most wrong and the most right arrays on which suspects are tried.
-_TRIED = 3
+_TRIED = 6
 
 
 class _Wrong(NamedTuple):
@@ -106,14 +106,16 @@ def _explained(
 ) -> Iterator[Violation]:
     """Wrong tiles under the law of the first mistake that makes all results, else under those they break."""
     fmt = quantizer.format
+    assert isinstance(fmt, Scaled)
     arrays: dict[int, Array] = {id(w.x): w.x for w in wrong}
     chosen = list(arrays.values())
     chosen = chosen[:: max(1, -(-len(chosen) // _TRIED))]
     evidence = [(x, subject.results(x.copy(), 1)) for x in chosen] + right[:: max(1, len(right) // _TRIED)][:_TRIED]
+    everything = [(x, subject.results(x.copy(), 1)) for x in arrays.values()] + right
     law, phrase = "", ""
     if not quantizer.rounding.is_stochastic:
         for suspect in block_suspects(quantizer, source):
-            if all(agree(suspect.cast(x), got, fmt).all() for x, got in evidence):
+            if all(_gives(suspect, x, got, fmt) for x, got in (*evidence, *everything)):
                 law, phrase = suspect.law, suspect.phrase
                 break
     if law:
@@ -126,6 +128,15 @@ def _explained(
         by_law.setdefault(law, []).append(case)
     for name, cases in by_law.items():
         yield _violation(name, cases, _symptom(name, cases, quantizer), source)
+
+
+def _gives(suspect: Suspect, x: Array, got: Array, fmt: Scaled) -> bool:
+    """Whether a mistake makes these results of an array."""
+    for part, values in suspect.cast(x):
+        mine = got[part].ravel()
+        if not agree(np.array(values), mine, fmt.element).all():
+            return False
+    return True
 
 
 def _law(case: _Wrong, quantizer: Quantizer, source: str) -> str:
@@ -163,6 +174,9 @@ def _element_law(value: Any, quantizer: Quantizer, scale: Fraction, t: Fraction,
 
 def _symptom(law: str, cases: list[_Wrong], quantizer: Quantizer) -> str:
     sizes = [max((abs(float(v)) for v in case.tile.values if v == v), default=0.0) for case in cases]
+    lost = [c for c in cases if np.isnan(c.got[~np.isnan(c.expected)]).any()]
+    if law == "block_scale" and lost:
+        return f"turns {'tiles of zeros' if not any(sizes) else 'numbers'} into NaN"
     if law == "block_scale" and sizes:
         if max(sizes) < 1e-30:
             return "goes wrong where the scale is near the smallest"
@@ -171,6 +185,9 @@ def _symptom(law: str, cases: list[_Wrong], quantizer: Quantizer) -> str:
         if not any(sizes):
             return "mistreats tiles of zeros"
         return "has wrong scales"
+    element_only = all(np.array_equal(np.isnan(c.got), [v != v for v in c.tile.values]) for c in cases)
+    if law == "nan" and element_only and quantizer.format.scaling.nonfinite == "nan":  # type: ignore[attr-defined]
+        return "keeps NaN in its element only, where the whole tile should be NaN"
     if law == "nan":
         return "mistreats tiles with NaN"
     if law == "infinity":

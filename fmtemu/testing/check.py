@@ -15,9 +15,10 @@ from fmtemu.testing.blocks import block_laws, check_blocks
 from fmtemu.testing.expectation import MOST, check_source
 from fmtemu.testing.laws import LAWS
 from fmtemu.testing.report import Report, Violation, in_order
-from fmtemu.testing.scalars import applicable_laws, check_scalar
+from fmtemu.testing.scalars import applicable_laws, check_recorded, check_scalar
 from fmtemu.testing.stochastic import check_stochastic
 from fmtemu.testing.subject import CasterError, Subject, make_subject
+from fmtemu.testing.table import Table
 
 
 def check_caster(
@@ -45,8 +46,10 @@ def check_caster(
     quantizer = as_quantizer(fmt, rounding=rounding, edges=edges, overflow=overflow)
     if not quantizer.rounding.is_stochastic:
         seeded = False
-    subject = make_subject(caster, quantizer.element.format, returns, seeded, timeout)
     chosen = _laws(laws)
+    if isinstance(caster, Table):
+        return _check_table(caster, quantizer, returns, chosen)
+    subject = make_subject(caster, quantizer.element.format, returns, seeded, timeout)
     sources, notes = _sources(source, quantizer, subject)
     scaled = isinstance(quantizer.format, Scaled)
     if scaled and returns != "values":
@@ -66,6 +69,18 @@ def check_caster(
         inputs += count
     found = [v for v in found if v.law in chosen]
     return _report(quantizer, found, possible, inputs, notes)
+
+
+def _check_table(table: Table, quantizer: Quantizer, returns: str, chosen: Sequence[str]) -> Report:
+    """What recorded results show: the laws of single numbers, and of numbers beside each other."""
+    if isinstance(quantizer.format, Scaled) or quantizer.rounding.is_stochastic:
+        raise ValueError(f"a Table is for formats without scales and roundings that are not random, got {quantizer}")
+    source = check_source(quantizer.format, table.inputs.dtype.name).name
+    subject = make_subject(lambda x: table.outputs, quantizer.format, returns, seeded=False)
+    unknowable = ("runs", "pure", "layout", "idempotent", "round_trip", "double_rounding")
+    speaking = [law for law in applicable_laws(quantizer, returns) if law in chosen and law not in unknowable]
+    found = check_recorded(subject, quantizer, source, table.inputs)
+    return _report(quantizer, [v for v in found if v.law in chosen], speaking, table.inputs.size, [])
 
 
 def _laws(laws: Iterable[str] | None) -> Sequence[str]:

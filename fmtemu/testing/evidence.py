@@ -107,7 +107,8 @@ class Evidence:
             return "signed_zero" if self.quantizer.format.has_zero else "underflow", ""
         if self.flushes and case.got == 0 and 0 < abs(case.expected) < 2.0**self.quantizer.format.emin:
             return "subnormals", ""
-        if self.top < abs(case.x) and abs(case.got) == self.top < self.quantizer.format.largest:
+        is_end = abs(case.got) == self.top or not math.isfinite(case.got)
+        if self.top < abs(case.x) and is_end and self.top < self.quantizer.format.largest:
             return "overflow", ""
         lowest = float(self.quantizer.format.lowest)
         if case.x < self.bottom and case.got == self.bottom > lowest > -math.inf and self.bottom < 0:

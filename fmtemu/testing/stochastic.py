@@ -36,7 +36,7 @@ POSITIONS = tuple(
     for n, d in ((1, 2), (1, 4), (3, 4), (1, 8), (7, 8), (1, 16), (5, 16), (11, 32), (1, 64), (63, 64), (1, 1024))
 )
 #: How often each is rounded, and by a slow caster, to take so many seconds in all.
-_TRIALS, _FEWEST_TRIALS, _SECONDS = 1 << 15, 1 << 9, 3.0
+_TRIALS, _FEWEST_TRIALS, _SECONDS = 1 << 15, 1 << 9, 1.0
 #: A correct caster is farther from the mean than this many standard deviations once in 10^9 times.
 _SIGMA = 6.0
 _CELLS = 5

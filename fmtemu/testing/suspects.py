@@ -15,7 +15,7 @@ from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Int, Posit, Taku
 from fmtemu.formats.base import Value
 from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
-from fmtemu.testing.evidence import Evidence
+from fmtemu.testing.evidence import Evidence, rounding_law
 from fmtemu.testing.number_line import magnitude
 
 #: What a caster makes of a finite number, if it makes a certain mistake.
@@ -28,11 +28,11 @@ _RIGHT, _WRONG = 300, 300
 
 ROUNDING_PHRASES = {
     "nearest_even": "rounds to nearest, ties to even",
-    "nearest_odd": "rounds to nearest, ties to odd",
     "nearest_away": "rounds to nearest, ties away from zero",
     "nearest_zero": "rounds to nearest, ties toward zero",
     "nearest_up": "rounds to nearest, ties up (toward plus infinity), as floor(x + 1/2) does",
     "nearest_down": "rounds to nearest, ties down (toward minus infinity)",
+    "nearest_odd": "rounds to nearest, ties to odd",
     "toward_zero": "truncates: rounds toward zero",
     "away_from_zero": "rounds away from zero",
     "toward_positive": "rounds up (toward plus infinity), as ceil does",
@@ -46,8 +46,9 @@ def explain_rounding(evidence: Evidence, inside: list[float], results: list[floa
     """The phrase of the first suspect that gives all ``results`` at the numbers ``inside``, of which some
     are wrong; "" if none does."""
     numbers = [Fraction(x) for x in inside]
+    same = _nearly_same if evidence.quantizer.format.is_carrier_rounded else _same
     for phrase, suspect in suspects(evidence) if inside else ():
-        if all(_same(suspect(x), y) for x, y in zip(numbers, results, strict=True)):
+        if all(same(suspect(x), y) for x, y in zip(numbers, results, strict=True)):
             return phrase
     return _partial_symptom(evidence)
 
@@ -212,21 +213,24 @@ def _geometric(x: Fraction, low: Fraction, high: Fraction, d: Fraction) -> Fract
 
 def _partial_symptom(evidence: Evidence) -> str:
     """What the wrong results have in common, where no suspect gives all results."""
-    cases = [c for c in evidence.cases if c.place.kind in ("between", "value") and c.place.upper is not None]
+    cases = [c for c in evidence.cases if c.place.kind in ("between", "value")]
     if not cases:
         return ""
+    if all(c.place.d == _HALF for c in cases):
+        return "breaks some ties by another rule"
     fmt = evidence.quantizer.format
-    has_carry = fmt.precision > 1 and not isinstance(fmt, Codebook | LNS)
+    has_carry = fmt.precision > 1 and not isinstance(fmt, Codebook | LNS | Tapered)
     if has_carry and all(_is_power(c.expected) and abs(c.x) <= abs(c.expected) for c in cases):
         return "loses the carry: numbers that round up to a power of two are wrong"
     if all(_beside_power(c.x) for c in cases):
         return "takes the exponent from an inexact logarithm: numbers beside a power of two are wrong"
-    if all(c.place.d == _HALF for c in cases):
-        return "breaks some ties by another rule"
     if all(abs(c.place.d - _HALF) < Fraction(1, 1000) for c in cases):
         return "decides inexactly: only numbers beside the middle of two neighbours are wrong"
     if all(c.got != c.got for c in cases):
         return f"turns numbers into NaN, {cases[0].x!r} for one"
+    foreign = [c for c in cases if not _is_number_of(c.got, fmt)]
+    if foreign:
+        return f"gives {foreign[0].got!r}, which is not a number of the format, for {foreign[0].x!r}"
     moved = [c for c in cases if c.place.kind == "value"]
     missing = _never_given(evidence)
     if moved and missing:
@@ -238,10 +242,23 @@ def _partial_symptom(evidence: Evidence) -> str:
     if not moved and len(cells) <= max(1, min(4, fmt.count // 4)):
         low, high = sorted(map(float, min(cells)))
         return f"has a wrong threshold between {low!r} and {high!r}"
-    for sign, phrase in ((1, "positive"), (-1, "negative")):
-        if all(math.copysign(1, c.x) == sign for c in cases) and fmt.has_negative:
-            return f"goes wrong on {phrase} numbers only"
-    return ""
+    if moved:
+        return ""
+    if rounding_law(evidence.quantizer) != "nearest":
+        return f"does not always round {evidence.quantizer.rounding}"
+    sides = {math.copysign(1, c.x) for c in cases}
+    which = {1.0: "positive ", -1.0: "negative "}[sides.pop()] if len(sides) == 1 and fmt.has_negative else ""
+    return f"takes the farther neighbour of some {which}numbers: they are not rounded to the nearest"
+
+
+def _is_number_of(value: float, fmt: Format) -> bool:
+    """Whether a result is a number of the format, or no number at all."""
+    if not math.isfinite(value) or value == 0 or fmt.is_carrier_rounded:
+        return True
+    if isinstance(fmt, Codebook):
+        return value in fmt.entries
+    lower, _, d = fmt.locate(abs(Fraction(value)))
+    return d == 0 and lower <= max(fmt.limits())
 
 
 def _never_given(evidence: Evidence) -> list[float]:
@@ -261,6 +278,11 @@ def _beside_power(x: float) -> bool:
 
 def _same(a: float, b: float) -> bool:
     return a == b or (a != a and b != b)
+
+
+def _nearly_same(a: float, b: float) -> bool:
+    """The same irrational number, in two carriers."""
+    return _same(a, b) or abs(a - b) <= abs(b) * 2.0**-22
 
 
 def _spread(index: np.ndarray, most: int) -> np.ndarray:

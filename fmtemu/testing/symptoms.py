@@ -122,6 +122,9 @@ def _overflow(cases: list[Case], evidence: Evidence) -> str:
     if 0 < evidence.top < largest and all(
         abs(c.got) == evidence.top or math.isinf(c.got) or c.got != c.got for c in cases
     ):
+        what = _becomes({c.got for c in cases}, evidence)
+        if what in ("NaN", "infinity"):
+            return f"turns numbers above {_number(evidence.top)} into {what}: {_number(largest)} is the largest"
         return f"has a largest number of {_number(evidence.top)}, too low: {_number(largest)} is right"
     if float(fmt.lowest) < evidence.bottom < 0 and all(c.got == evidence.bottom for c in cases):
         return (
