@@ -1,4 +1,4 @@
-"""The command line: ``fmtemu show | table | list | explain | cast | check | identify | explore``."""
+"""The command line: ``fmtemu show | table | list | explain | cast | vectors | check | identify | explore``."""
 
 from __future__ import annotations
 

@@ -217,6 +217,35 @@ SourceName = Annotated[
 
 
 @app.command()
+def vectors(
+    format: FormatName,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="What to write: a .npz, .csv, .hex or .mem file.", show_default=False),
+    ],
+    rounding: RoundingName = None,
+    overflow: OverflowName = None,
+    edges: EdgesName = None,
+    source: SourceName = None,
+    most: Annotated[
+        int | None,
+        typer.Option(help="The most rows: specials, edges and a sample of the rest.", show_default="16384 inputs"),
+    ] = None,
+) -> None:
+    """Write golden vectors: inputs where a cast decides, and the codes they must give.
+
+    Verilog's $readmemh loads .hex and .mem files. The manifest FILE.json
+    says which bits of a word are what. Example:
+    fmtemu vectors e4m3fn --rounding toward_zero --out e4m3fn.mem
+    """
+    from fmtemu.cli.vectors import write_vectors
+
+    with _user_input():
+        quantizer = as_quantizer(format, rounding=rounding, overflow=overflow, edges=edges)
+        write_vectors(quantizer, source or "float32", most, out, _console())
+
+
+@app.command()
 def check(
     format: FormatName,
     python: PythonName = None,
