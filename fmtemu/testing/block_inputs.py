@@ -26,7 +26,7 @@ def block_inputs(fmt: Scaled, source: str) -> list[tuple[str, Array]]:
     random = np.random.default_rng(fmt.bits)
     shape = _shape(fmt)
     if stays_in_row(fmt):
-        rows = [np.resize(make(random, shape[-1]), shape[-1]) for make in makers.values() for _ in range(3)]
+        rows = [np.resize(make(random, shape[-1]), shape[-1]) for make in makers.values() for _ in range(2)]
         count = shape[0] * -(-len(rows) // shape[0])
         packed = np.array([rows[i % len(rows)] for i in range(count)])
         return [

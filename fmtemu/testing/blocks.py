@@ -107,10 +107,9 @@ def _explained(
     """Wrong tiles under the law of the first mistake that makes all results, else under those they break."""
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
-    arrays: dict[int, Array] = {id(w.x): w.x for w in wrong}
-    chosen = list(arrays.values())
-    chosen = chosen[:: max(1, -(-len(chosen) // _TRIED))]
-    evidence = [(x, subject.results(x.copy(), 1)) for x in chosen] + right[:: max(1, len(right) // _TRIED)][:_TRIED]
+    arrays = {id(w.x): w.x for w in wrong}
+    telling = [w.x[w.tile.part[0]] if stays_in_row(fmt) else w.x for w in wrong[:: max(1, -(-len(wrong) // _TRIED))]]
+    evidence = [(x, subject.results(x.copy(), 1)) for x in telling]
     everything = [(x, subject.results(x.copy(), 1)) for x in arrays.values()] + right
     law, phrase = "", ""
     if not quantizer.rounding.is_stochastic:

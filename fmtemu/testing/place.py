@@ -9,6 +9,7 @@ from typing import NamedTuple
 from fmtemu import exact
 from fmtemu.formats import Codebook, Float
 from fmtemu.formats.base import Value
+from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 from fmtemu.testing.number_line import magnitude
 from fmtemu.testing.points import exact_value
@@ -53,7 +54,8 @@ def place(x: Value, quantizer: Quantizer) -> Place:
     chosen = lower
     if not quantizer.rounding.is_stochastic:
         chosen = upper if exact.goes_up(d, lower, upper, negative, quantizer.rounding, 0) else lower
-    kind = "overflow" if chosen > limit or lower > limit else "value" if d == 0 and lower else "between"
+    past_end = isinstance(fmt, Tapered) and abs(Fraction(number)) > fmt.largest
+    kind = "overflow" if past_end or chosen > limit or lower > limit else "value" if d == 0 and lower else "between"
     low = sign * magnitude(fmt, lower) if lower <= limit else None
     return Place(
         kind,

@@ -135,7 +135,7 @@ def counterexample(case: Case, quantizer: Quantizer, source: str) -> Counterexam
     near = [v for v in (case.place.lower, case.place.upper) if v is not None]
     shown = " and ".join(repr(float(v)).removesuffix(".0") for v in sorted(near))
     if case.place.kind == "between" and case.place.upper is not None:
-        shown += f", at {float(case.place.d):.6g} of the way from {float(near[0])!r}"
+        shown += f", at {float(case.place.d):.12g} of the way from {float(near[0])!r}"
     return Counterexample(
         x=case.x,
         got=case.got,

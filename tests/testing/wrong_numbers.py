@@ -64,11 +64,6 @@ def scales_itself(x: Array) -> Array:
     return integers(x.astype(np.float64) * factor, np.rint, -128, 127).astype(x.dtype)
 
 
-# np.rint of a small negative number is -0.
-def keeps_negative_zero(x: Array) -> Array:
-    return like(np.clip(np.rint(x.astype(np.float64)), -128, 127), x)
-
-
 # -- posits ------------------------------------------------------------------------------------
 
 
@@ -271,8 +266,6 @@ WRONG = [
     Wrong("through_int32", through_int32, "int16", "overflow", ("lowest", "-32768", "sign", "wrap", "wrong end"),
           ("monotone",)),
     Wrong("unsigned_absolute", absolute, "uint8", "overflow", ("abs", "negative", "sign"), ("monotone",)),
-    Wrong("int8_negative_zero", keeps_negative_zero, "int8", "signed_zero", ("-0", "negative zero", "sign of zero"),
-          ("underflow",)),
     Wrong("fixed_one_step_too_high", partial(integers, rounding=np.rint, low=-128, high=128, per_unit=16), "q4.4",
           "overflow", ("too high", "too large", "maximum", "largest", "beyond"), ("representable",)),
     Wrong("fixed_one_bit_short", partial(integers, rounding=np.rint, low=-64, high=63, per_unit=8), "q4.4",
