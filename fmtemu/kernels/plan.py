@@ -66,8 +66,9 @@ def has_kernel(fmt: Format, bits: int) -> bool:
     carrier = BY_NAME[f"float{bits}"].format
     if not fits(fmt, carrier):
         return False
-    if isinstance(fmt, Float):  # the word's own subnormals would need another path
-        return fmt.mantissa_bits <= layout(bits)["MANTISSA"] and fmt.emin >= carrier.emin + (0 if fmt.has_zero else 1)
+    if isinstance(fmt, Float):  # the word's own subnormals would need another path, but as the format's
+        own = fmt.has_zero and fmt.subnormals
+        return fmt.mantissa_bits <= layout(bits)["MANTISSA"] and fmt.emin >= carrier.emin + (0 if own else 1)
     if isinstance(fmt, LNS):
         return has_linear_table(fmt) or is_enclosed(fmt) or _is_octave(fmt, bits)
     if isinstance(fmt, Takum) and fmt.logarithmic:
@@ -86,6 +87,8 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int
     ``precision`` is that of the dtype that results are given in, by default of the source's: where
     values are irrational, they are rounded to it once.
     """
+    if quantizer.via is not None:  # sources are rounded to it before the kernel
+        quantizer = Quantizer(quantizer.format, quantizer.rounding, quantizer.edges)
     fmt, table, draws = quantizer.format, tuple[int, ...](), quantizer.rounding.is_stochastic
     own = layout(bits)["MANTISSA"] + 1
     precision = own if precision is None else min(precision, own)

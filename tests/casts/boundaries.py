@@ -62,6 +62,7 @@ ODD = (
     Float(4, 3, bias=-40, specials="none"),
     Float(4, 3, subnormals=False),
     Float(3, 4, specials="fnuz", subnormals=False),
+    Float(8, 1, subnormals=False),
     Float(4, 4, specials="fn", signed=False, subnormals=False),
     Float(4, 4, signed=False),
     Float(5, 3, specials="none", signed=False),

@@ -193,7 +193,18 @@ def test_edges_together(spec: str) -> None:
         assert_equals_exact(points(quantizer.format, source), quantizer)
 
 
-@pytest.mark.parametrize("spec", ["e4m3fn", "e5m2 | toward_positive", "posit8", "int8 | wrap", "bfloat16 | to_odd"])
+#: The smallest number of posit<4,4>, 2**-32, lies below half of float16's.
+VIA = (
+    "e4m3fn",
+    "e5m2 | toward_positive",
+    "posit8",
+    "posit<4,4> | underflow=zero",
+    "int8 | wrap",
+    "bfloat16 | to_odd",
+)
+
+
+@pytest.mark.parametrize("spec", VIA)
 @pytest.mark.parametrize("via", ["float32", "float16", "bfloat16"])
 def test_via_rounds_twice(spec: str, via: str) -> None:
     quantizer = fe.as_quantizer(f"{spec} | via={via}")
