@@ -37,7 +37,7 @@ def encode(
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
     if quantizer.via is not None:
-        values = [exact.cast(x, Quantizer(quantizer.via)) for x in values]
+        values = [exact.cast(x, Quantizer(quantizer.via)) if x == x else x for x in values]  # a NaN keeps its sign
     if fmt.scaling.nonfinite == "nan" and not all(map(is_finite, values)):
         return Tile(math.nan, 0, [0] * len(values))
     scale = find_scale(values, fmt, t)

@@ -156,3 +156,12 @@ def test_subnormal_scales() -> None:
     assert fe.encode(x, "mxfp4").scales.tolist() == [[0]]
     assert fe.cast(x, "mxfp4").tolist() == [[0.0, 0.0]]
     assert fe.encode(np.full((1, 16), 2.0**-148, np.float32), "nvfp4").outer_scales.item() == 2.0**-149
+
+
+@pytest.mark.parametrize("via", ["", " | via=float32"])
+def test_nan_keeps_its_sign(via: str) -> None:
+    """Where the edges give NaN of either sign a code of its own, before and after a first rounding."""
+    x = np.array([0x7FC00000, 0xFFC00000, 0x3F800000, 0x40000000], np.uint32).view(np.float32)
+    quantizer = fe.as_quantizer(f"block<int8,4,e8m0fnu,nonfinite=element> | nan=1,0{via}")
+    assert fe.cast(x, quantizer).tolist() == [2.0**-5, 0, 1, 2]
+    assert cast_exactly(x, quantizer).tolist() == [2.0**-5, 0, 1, 2]
