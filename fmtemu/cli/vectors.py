@@ -9,8 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from fmtemu.quantizer import Quantizer
+from fmtemu.testing.vector_columns import Column
 from fmtemu.testing.vector_files import check_kind, manifest_path
-from fmtemu.testing.vectors import Column, golden_vectors
+from fmtemu.testing.vectors import golden_vectors
 
 
 def write_vectors(quantizer: Quantizer, source: str, most: int | None, target: Path, console: Console) -> None:

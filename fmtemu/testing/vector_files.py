@@ -15,9 +15,10 @@ import numpy as np
 
 from fmtemu.files.replace import replacing
 from fmtemu.quantizer import as_quantizer
+from fmtemu.testing.vector_columns import Column
 
 if TYPE_CHECKING:
-    from fmtemu.testing.vectors import Column, Vectors
+    from fmtemu.testing.vectors import Vectors
 
 #: The first date that zip files can hold: theirs are always this one.
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -38,7 +39,7 @@ def read_vectors(path: str | Path) -> Vectors:
     """The vectors that Vectors.save wrote, of any kind of file; its manifest must lie beside it.
 
     Raises ValueError where the file is not the one that the manifest describes."""
-    from fmtemu.testing.vectors import Column, Vectors
+    from fmtemu.testing.vectors import Vectors
 
     path = Path(path)
     check_kind(path)
@@ -48,7 +49,7 @@ def read_vectors(path: str | Path) -> Vectors:
     fields = ("name", "bits", "count", "role", "meaning")
     columns = tuple(Column(*(column[field] for field in fields)) for column in manifest["columns"])
     rows = {".npz": _npz_rows, ".csv": _csv_rows}.get(path.suffix, _hex_rows)(content, columns)
-    data = {column.name: _column(rows[column.name], column) for column in columns}
+    data = {column.name: column.array(rows[column.name]) for column in columns}
     return Vectors(as_quantizer(manifest["quantizer"]), manifest["source"], columns, data, manifest["complete"])
 
 
@@ -102,13 +103,6 @@ def _ends(columns: tuple[Column, ...]) -> list[tuple[int, int]]:
         ends.append((low + width - 1, low))
         low += width
     return ends[::-1]
-
-
-def _column(numbers: Any, column: Column) -> Any:
-    array = np.array(numbers, next(f"u{size}" for size in (1, 2, 4, 8) if column.bits <= 8 * size))
-    array = array[:, 0] if array.ndim == 2 and column.count == 1 else array
-    array.setflags(write=False)
-    return array
 
 
 def _rows(vectors: Vectors) -> Iterator[list[list[int]]]:

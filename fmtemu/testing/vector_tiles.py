@@ -17,11 +17,10 @@ from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
 from fmtemu.testing.number_line import decision_magnitudes, magnitude, magnitude_at
 from fmtemu.testing.points import exact_value, special_points, with_neighbours
+from fmtemu.testing.vector_columns import Column
 from fmtemu.testing.vector_inputs import turning_randoms
 
 Array = NDArray[Any]
-#: Name, bits, numbers in a row, role, meaning.
-Parts = tuple[str, int, int, str, str]
 
 #: Elements of a tile that extends along whole axes.
 _WHOLE = 16
@@ -35,20 +34,20 @@ def tile_size(fmt: Scaled) -> int:
     return fmt.scaling.size or _WHOLE
 
 
-def tile_columns(quantizer: Quantizer, dtype: np.dtype[Any]) -> list[Parts]:
+def tile_columns(quantizer: Quantizer, dtype: np.dtype[Any]) -> list[Column]:
     """The columns of a row, which is one tile."""
     fmt, rounding = quantizer.format, quantizer.rounding
     assert isinstance(fmt, Scaled)
     size, numbers = tile_size(fmt), fmt.scaling.numbers
-    columns: list[Parts] = [("input", 8 * dtype.itemsize, size, "input", f"the bits of a {dtype.name}")]
+    columns = [Column("input", 8 * dtype.itemsize, size, "input", f"the bits of a {dtype.name}")]
     if fmt.outer is not None:
-        columns.append(("outer_scale", 32, 1, "input", "the bits of the outer scale t, a float32"))
+        columns.append(Column("outer_scale", 32, 1, "input", "the bits of the outer scale t, a float32"))
     if isinstance(rounding, Stochastic):
-        columns.append(("random", rounding.bits, size, "input", "the random integer R"))
-    columns.append(("scale", numbers.bits, 1, "expected", f"the code of the scale s, {numbers}"))
+        columns.append(Column("random", rounding.bits, size, "input", "the random integer R"))
+    columns.append(Column("scale", numbers.bits, 1, "expected", f"the code of the scale s, {numbers}"))
     if fmt.scaling.affine:
-        columns.append(("zero_point", fmt.bits, 1, "expected", f"the code of the zero point, {fmt.element}"))
-    return [*columns, ("code", fmt.bits, size, "expected", f"the code of {fmt.element}")]
+        columns.append(Column("zero_point", fmt.bits, 1, "expected", f"the code of the zero point, {fmt.element}"))
+    return [*columns, Column("code", fmt.bits, size, "expected", f"the code of {fmt.element}")]
 
 
 def tile_rows(quantizer: Quantizer, dtype: np.dtype[Any], most: int) -> tuple[dict[str, list[Any]], bool]:
@@ -74,13 +73,13 @@ def decoded_tiles(data: Mapping[str, Array], fmt: Scaled, source: str) -> Array:
     """The values of the tiles that columns describe, in float64."""
     carrier, element = ("float64" if source == "float64" else "float32"), fmt.element
     rows = []
-    for index, codes in enumerate(data["code"].tolist()):
+    for index, codes in enumerate(data["code"].reshape(len(data["scale"]), -1).tolist()):
         scale = fmt.scaling.numbers.value(int(data["scale"][index]))
         zero_point = int(Fraction(element.value(int(data["zero_point"][index])))) if "zero_point" in data else 0
         t = Fraction(_FLOAT32.value(int(data["outer_scale"][index]))) if "outer_scale" in data else Fraction(1)
         tile = exact_scaled.Tile(scale, zero_point, codes)
         rows.append([float(value) for value in exact_scaled.decode(tile, fmt, t, carrier)])
-    return np.array(rows, np.float64)
+    return np.array(rows, np.float64).reshape(data["code"].shape)
 
 
 def _row(tile: Array, t: Fraction, quantizer: Quantizer) -> dict[str, Any]:

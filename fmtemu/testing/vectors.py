@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding, Stochastic
 from fmtemu.testing.points import exact_value, source_dtype
+from fmtemu.testing.vector_columns import Column
 from fmtemu.testing.vector_inputs import scalar_inputs, turning_randoms
 from fmtemu.testing.vector_tiles import decoded_tiles, tile_columns, tile_rows, tile_size
 
@@ -25,23 +26,12 @@ Array = NDArray[Any]
 MOST_INPUTS = 1 << 14
 
 
-@dataclass(frozen=True)
-class Column:
-    """Unsigned numbers of ``bits`` bits, ``count`` in each row; ``role`` is "input" or "expected"."""
-
-    name: str
-    bits: int
-    count: int
-    role: str
-    meaning: str
-
-
 @dataclass(frozen=True, eq=False)
 class Vectors:
     """Inputs of a cast and its expected results, one case per row; ``golden_vectors`` makes them.
 
     ``data`` has a read-only array of unsigned integers for each of ``columns``: of shape (rows,), or (rows,
-    elements of a tile). Inputs and results are raw bits and codes. ``complete`` says whether every decision
+    elements) of tiles of several. Inputs and results are raw bits and codes. ``complete`` says whether every decision
     of the format is among the inputs, or a sample.
     """
 
@@ -107,12 +97,12 @@ def golden_vectors(
         raise ValueError(f"there are no vectors of {quantizer.format}: float64 does not hold its values")
     rows = _rows(quantizer, most)
     if isinstance(quantizer.format, Scaled):
-        columns = [Column(*parts) for parts in tile_columns(quantizer, dtype)]
+        columns = tile_columns(quantizer, dtype)
         data, complete = tile_rows(quantizer, dtype, rows)
     else:
         columns = _scalar_columns(quantizer, dtype)
         data, complete = _scalar_rows(quantizer, dtype, rows)
-    arrays = {column.name: _unsigned(data[column.name], column.bits) for column in columns}
+    arrays = {column.name: column.array(data[column.name]) for column in columns}
     return Vectors(quantizer, dtype.name, tuple(columns), arrays, complete)
 
 
@@ -146,10 +136,3 @@ def _scalar_rows(quantizer: Quantizer, dtype: np.dtype[Any], most: int) -> tuple
                 for name, given in (("input", word), ("random", random), ("code", code)):
                     data[name].append(given)
     return data, complete
-
-
-def _unsigned(numbers: Iterable[Any], bits: int) -> Array:
-    """A read-only array of the smallest unsigned dtype of so many bits."""
-    array = np.array(list(numbers), next(f"u{size}" for size in (1, 2, 4, 8) if bits <= 8 * size))
-    array.setflags(write=False)
-    return array

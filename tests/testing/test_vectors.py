@@ -34,6 +34,7 @@ SPECS = (
     "block<e2m1fn,4,e8m0fnu>",
     "block<e2m1fn,4,e4m3fn,outer=tensor> | stochastic(5,A) | nan=zero",
     "block<uint4,4,float16,affine> | nan=zero",
+    "block<int8,1,e8m0fnu>",
 )
 
 
