@@ -81,7 +81,7 @@ def _makers(fmt: Scaled, source: np.finfo[Any]) -> dict[str, Callable[[_Random, 
 
     def top(factor: float) -> Callable[[_Random, int], Array]:
         def make(random: _Random, count: int) -> Array:
-            x = random.uniform(-1, 1, count) * 0.9
+            x = random.uniform(-1, 1, count) * 0.9 * np.exp2(-random.integers(0, 14, count))
             x[random.integers(0, count)] = 1.0
             x[:: max(1, min(count, fmt.scaling.size or count))] = factor
             scaled: Array = np.ldexp(x, int(random.integers(-span // 3, span // 3)))

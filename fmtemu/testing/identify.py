@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmtemu.edges import OPTIONS, Edges
-from fmtemu.formats import LNS, Fixed, Float, Format, Int, Posit, Scaled, Takum, as_format
+from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Int, Posit, Scaled, Takum, as_format
 from fmtemu.formats.carrier import fits
 from fmtemu.formats.catalog import ENTRIES
 from fmtemu.quantizer import Quantizer
@@ -29,6 +29,8 @@ Array = NDArray[Any]
 _VALUES_TRIED, _CODES_TRIED = 200, 128
 #: How many inputs tell one rounding, or one choice of edges, from another.
 _FEW = 240
+#: Of codebooks all entries must show.
+_MOST_ENTRIES = 256
 #: Edges in the order in which they are found: each with those before it.
 _FIELDS = ("subnormals", "overflow", "infinity", "nan", "negative_zero", "underflow", "unsigned_negative", "zero")
 
@@ -64,10 +66,13 @@ def identify(caster: Any, *, source: str = "float32", timeout: float | None = No
     values = np.unique(np.abs(results[np.isfinite(results)]))
     if values.size < 2:
         return []
+    signed = np.unique(results[np.isfinite(results)]).tolist()[: _MOST_ENTRIES + 1]
     negative = bool((results < 0).any())
     possible = []
     for fmt in dict.fromkeys(_formats(values, results, dtype)):
-        if fmt.has_negative == negative and _holds(fmt, values, source):
+        if isinstance(fmt, Codebook):
+            possible += [_best_rounding(subject, fmt, source)] if set(signed) == set(fmt.entries) else []
+        elif fmt.has_negative == negative and _holds(fmt, values, source):
             possible.append(_best_rounding(subject, fmt, source))
     likely = sorted(possible, key=_rank)[: most + 1]
     return sorted((_with_edges(subject, candidate.quantizer, source) for candidate in likely), key=_rank)[:most]
@@ -145,7 +150,8 @@ def _formats(values: Array, results: Array, dtype: np.dtype[Any]) -> Iterator[Fo
 def _best_rounding(subject: Subject, fmt: Format, source: str) -> Candidate:
     """The rounding of a format that agrees with most results between its ends."""
     x = boundary_points(fmt, source, _CODES_TRIED)
-    x = x[(np.abs(x) < float(fmt.largest)) & (np.abs(x) > float(fmt.smallest))]
+    inside = x[(np.abs(x) < float(fmt.largest)) & (np.abs(x) > float(fmt.smallest))]
+    x = inside if inside.size else x
     x = x[:: max(1, x.size // _FEW)]
     got = subject.results(x)
     return max((_agreement(quantizer, x, got, source) for quantizer in _roundings(fmt)), key=lambda c: c.agreeing)

@@ -65,8 +65,8 @@ def monotone(x: Array, got: Array) -> Pair | None:
 def sign_symmetric(x: Array, got: Array) -> Pair | None:
     """The simplest x whose result is not minus that of -x."""
     of = dict(zip(x.tolist(), got.tolist(), strict=True))
-    positive = [number for number in of if number > 0]
-    wrong = [number for number in positive if of[number] == of[number] and of.get(-number) != -of[number]]
+    pairs = [number for number in of if number > 0 and -number in of]
+    wrong = [number for number in pairs if of[number] == of[number] and of[-number] != -of[number]]
     if not wrong:
         return None
     number = min(wrong, key=lambda v: abs(np.log2(v)))
