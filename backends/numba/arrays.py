@@ -94,11 +94,8 @@ def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
     """See fmtemu.decode."""
     if type(codes) is not np.ndarray:
         codes = np.asarray(codes)
-    if codes.dtype.kind != "u":
-        raise TypeError(f"decode: codes must be unsigned integers, got {codes.dtype}; use encode's result or .view()")
     result = decode_dtype(fmt, None if dtype is None else as_dtype(dtype))
-    if 8 * codes.itemsize > fmt.bits and codes.size and int(codes.max()) >> fmt.bits:
-        raise ValueError(f"decode: codes of {fmt} are below 2**{fmt.bits}, got {int(codes.max())}")
+    check_codes(codes, fmt)
     if out is None:
         out = np.empty(codes.shape, result)
     else:
@@ -108,6 +105,14 @@ def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
     native = codes.astype(codes.dtype.newbyteorder("="), copy=False)
     look_up(flatten(native), fmt, out.reshape(-1))
     return out
+
+
+def check_codes(codes: Any, fmt: Format) -> None:
+    """Raise unless an array holds raw codes of the format."""
+    if codes.dtype.kind != "u":
+        raise TypeError(f"decode: codes must be unsigned integers, got {codes.dtype}; use encode's result or .view()")
+    if 8 * codes.itemsize > fmt.bits and codes.size and int(codes.max()) >> fmt.bits:
+        raise ValueError(f"decode: codes of {fmt} are below 2**{fmt.bits}, got {int(codes.max())}")
 
 
 # -- sources -----------------------------------------------------------------------------------

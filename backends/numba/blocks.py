@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from fmtemu.backends.numba import arrays
-from fmtemu.backends.numba.fast_blocks import find_greatest, find_loop
+from fmtemu.backends.numba import arrays, runs
 from fmtemu.backends.numba.routes import as_dtype, code_dtype, number_format
 from fmtemu.backends.numba.scaled import as_codes, move, without_ends
-from fmtemu.backends.numba.scales import Scales, check_exact, find_scales, scales_of
+from fmtemu.backends.numba.scales import Scales, check_exact, find_scales
 from fmtemu.backends.numba.tiles import adjoining
 from fmtemu.encoded import Encoded
 from fmtemu.formats import Scaled, as_format
@@ -45,7 +44,7 @@ def cast(
         arrays._check_out(out, x.shape, result)
         x = x.copy() if arrays._overlaps(x, out) else x
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
-    if result == _FLOAT32 and _run_fast(x, quantizer, scale, out, to_codes=False):
+    if result == _FLOAT32 and runs.run(x, out, quantizer, scale, seed, stream, offset, to_codes=False):
         return out
     x, target, scales = _as_rows(x, out, find_scales(x, fmt, scale))
     for rows, start in _slabs(x.shape):
@@ -69,9 +68,9 @@ def encode(
     arrays.check_random(quantizer, seed, stream, offset, x.size)
     dtype = code_dtype(fmt.element)
     codes = np.empty(x.shape, dtype)
-    fast = _run_fast(x, quantizer, scale, codes, to_codes=True)
-    if fast is not None:
-        return _encoded(codes, fast(), quantizer, x.shape)
+    found = runs.run(x, codes, quantizer, scale, seed, stream, offset, to_codes=True)
+    if found is not None:
+        return _encoded(codes, found, quantizer, x.shape)
     found = find_scales(x, fmt, scale)
     x, target, scales = _as_rows(x, codes, found)
     for rows, start in _slabs(x.shape):
@@ -95,14 +94,19 @@ def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
         raise TypeError(f"dtype must be a floating-point dtype, got {result}")
     out = np.empty(shape, result) if out is None else arrays._check_out(out, shape, result)
     codes = encoded.codes[tuple(map(slice, shape))]
+    codes = codes.copy() if arrays._overlaps(codes, out) else codes
     numbers = encoded.scales
     if fmt.scaling.scale is not None:
-        numbers = arrays.decode(numbers, fmt.scaling.scale, np.float64, None)
+        narrow = np.float32 if fits(fmt.scaling.scale, as_format("float32")) else np.float64
+        numbers = arrays.decode(numbers, fmt.scaling.scale, narrow, None)
     extents = fmt.scaling.extents(shape)
     outer, outer_extents = None, extents
     if fmt.outer is not None:
         outer, outer_extents = encoded.outer_scales.astype(np.float64), fmt.outer.extents(shape)
-    scales = Scales(numbers.astype(np.float64), encoded.zero_points, outer, extents, outer_extents)
+    scales = Scales(numbers, encoded.zero_points, outer, extents, outer_extents)
+    if result == _FLOAT32 and runs.decode(codes, out, fmt, scales):
+        return out
+    scales = scales._replace(scale=numbers.astype(np.float64))
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
     codes, target, scales = _as_rows(codes, out, scales)
     shape = codes.shape
@@ -194,38 +198,6 @@ def _multiply(element: Any, fmt: Scaled, scales: Scales, shape: tuple[int, ...],
         if scales.outer is not None:
             values = values * scales.spread(scales.outer, shape, rows).astype(carrier)
     return values
-
-
-def _run_fast(x: Any, quantizer: Quantizer, given: Any, out: Any, *, to_codes: bool) -> Callable[[], Scales] | None:
-    """What tells the scales of x, whose values or codes ``out`` has taken from a compiled loop over blocks; None
-    where none does that: tiles are no runs of adjoining float32 numbers, or x has NaN or infinities."""
-    fmt = quantizer.format
-    assert isinstance(fmt, Scaled)
-    extents = fmt.scaling.extents(x.shape)
-    size = adjoining(x.shape, extents) if x.dtype == _FLOAT32 else 0
-    loop = find_loop(quantizer, size, to_codes=to_codes) if size else None
-    if loop is None or (loop.is_power and given is not None):
-        return None
-    grid = tuple(-(-length // extent) for length, extent in zip(x.shape, extents, strict=True))
-    flat, target = arrays.flatten(x), out.reshape(-1)
-    if loop.is_power:
-        exponents = loop.run_power(flat, target)
-        if exponents is None:
-            return None
-        return lambda: Scales(
-            np.ldexp(1.0, exponents.reshape(grid).astype(np.int32) - 127), None, None, extents, extents
-        )
-    greatest = find_greatest(flat, size)
-    if greatest is None:
-        return None
-    scales = scales_of(greatest.astype(np.float64).reshape(grid), fmt, x.shape, given)
-    loop.run_divided(flat, target, scales.scale.ravel(), scales.outer_of_tiles().ravel())
-    return lambda: scales
-
-
-def _powers(biased: Any) -> Any:
-    """2**(biased - 127) in float64, by its bits."""
-    return ((biased.astype(np.int64) + (1023 - 127)) << 52).view(np.float64)
 
 
 def _encoded(codes: Any, scales: Scales, quantizer: Quantizer, shape: tuple[int, ...]) -> Encoded:

@@ -15,8 +15,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from fmtemu import kernels as kernels_package
 from fmtemu import random
-from fmtemu.backends.numba import block_loops, enclosed_loops, loops, words
-from fmtemu.backends.numba.vectors import greatest_of
+from fmtemu.backends.numba import block_loops, enclosed_loops, loops, vectors, words
 from fmtemu.kernels.bind import renamed
 from fmtemu.kernels.plan import FIELDS
 from fmtemu.kernels.power_scale import PowerScale
@@ -63,7 +62,7 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, source: s
     arguments = [types.Array(real, 1, "C", readonly=True), target[::1], word[::1]]
     if stochastic:
         arguments += [types.uint32, types.uint32, types.uint64]
-    return njit(types.boolean(*arguments), cache=True, nogil=True)(loop)
+    return njit(types.boolean(*arguments), cache=True, nogil=True, error_model="numpy")(loop)
 
 
 def _kernel(prefix: str, family: str) -> str:
@@ -88,51 +87,97 @@ def _words_of(family: str) -> int:
 def compiled_blocks(family: str, size: int, codes: str | None) -> Any:
     """The loop over blocks with power-of-two scales whose elements go through the short cut ``family``, to
     values, or to codes of the dtype ``codes``; ``size`` is what all blocks have, or 0."""
-    tag = f"blocks_{family}_{size}_{codes}"
-    names = _block_names(family, 32, size, codes, tag)
-    names.update(Scale=PowerScale, scale_count=len(PowerScale._fields), OPPOSITE=np.int32(254))
-    target = getattr(types, codes) if codes else types.float32
-    arguments = [target[::1], types.uint8[::1], types.int32[::1], types.int64]
-    return _compile_blocks(block_loops.make_blocks, names, tag, arguments)
-
-
-@cache
-def compiled_greatest(size: int) -> Any:
-    """The loop that finds the greatest magnitude bits of blocks."""
-    tag = f"greatest_{size}"
-    names = _block_names("even", 32, size, None, tag)
-    return _compile_blocks(block_loops.make_greatest, names, tag, [types.int32[::1], types.int64])
+    names = _block_names(size) | _element_names(family, codes)
+    return _compile_blocks("blocks", (family, size, codes), names, [_SOURCE, _target(codes), _BYTES, _WORDS, _COUNT])
 
 
 @cache
 def compiled_divided(family: str, size: int, codes: str | None) -> Any:
     """The loop over blocks with known scales, arguments as for compiled_blocks."""
-    tag = f"divided_{family}_{size}_{codes}"
-    names = _block_names(family, 64, size, codes, tag)
-    names["finish"] = njit(
-        renamed(block_loops.to_code if codes else block_loops.to_twice_scaled, names, f"{tag}_twice")
-    )
-    target = getattr(types, codes) if codes else types.float32
-    reals = [types.float64[::1], types.float64[::1], types.float32[::1]]
-    return _compile_blocks(block_loops.make_divided, names, tag, [target[::1], *reals, types.int64[::1], types.int64])
+    names = _block_names(size) | _element_names(family, codes)
+    names["doubt"] = names[f"doubt_{family}"]
+    arguments = [_SOURCE, _target(codes), _REALS, _REALS, _REALS, types.boolean[::1], _WORDS, _COUNT]
+    return _compile_blocks("divided", (family, size, codes), names, arguments)
 
 
-def _block_names(family: str, bits: int, size: int, codes: str | None, tag: str) -> dict[str, Any]:
-    """What the loops of block_loops look up."""
-    names = dict(_names(bits, "nearest_even", True))
-    names["element"] = names[f"{'encode' if codes else 'cast'}_{family}"]
-    names.update(SIZE=size, BLOCKS=block_loops.BLOCKS, real=np.float32, double=np.float64)
-    names.update(quick_count=len(FIELDS[family]), QuickFields=namedtuple(f"Fields_{family}", FIELDS[family]))
-    names["greatest"] = greatest_of(size) if size else njit(renamed(block_loops.greatest, names, tag))
-    names["finish"] = njit(renamed(block_loops.to_code if codes else block_loops.to_value, names, tag))
+@cache
+def compiled_greatest(size: int) -> Any:
+    """The loop that finds the greatest magnitude bits of blocks; ``size`` as for compiled_blocks."""
+    return _compile_blocks("greatest", (size,), _block_names(size), [_SOURCE, _WORDS, _COUNT])
+
+
+@cache
+def compiled_powers() -> Any:
+    """The loop from greatest magnitude bits to scales that are powers of two."""
+    return _compile_blocks("powers", (), _block_names(0), [_WORDS, _REALS, _DOUBLES, _WORDS])
+
+
+@cache
+def compiled_bounded() -> Any:
+    """The loop that bounds scales, and inverts them."""
+    return _compile_blocks("bounded", (), _block_names(0), [_REALS, _REALS, _DOUBLES, types.float32, types.float32])
+
+
+@cache
+def compiled_quotients() -> Any:
+    """The loop of quotients by scales, rounded to odd."""
+    return _compile_blocks("quotients", (), _block_names(0), [_SOURCE, _REALS, _DOUBLES, _COUNT])
+
+
+@cache
+def compiled_products() -> Any:
+    """The loop of products with scales."""
+    return _compile_blocks("products", (), _block_names(0), [_REALS, _REALS, _REALS, _REALS, _COUNT])
+
+
+@cache
+def compiled_decoded(codes: str) -> Any:
+    """The loop from codes of the dtype ``codes`` to values."""
+    source = types.Array(getattr(types, codes), 1, "C", readonly=True)
+    return _compile_blocks("decoded", (codes,), _block_names(0), [source, _REALS, _REALS, _REALS, _REALS, _COUNT])
+
+
+_SOURCE = types.Array(types.float32, 1, "C", readonly=True)
+_BYTES, _WORDS, _REALS, _DOUBLES = types.uint8[::1], types.int32[::1], types.float32[::1], types.float64[::1]
+_COUNT = types.int64
+
+
+def _target(codes: str | None) -> Any:
+    return (getattr(types, codes) if codes else types.float32)[::1]
+
+
+@cache
+def _block_names(size: int) -> dict[str, Any]:
+    """What the loops of block_loops look up, but for the elements' kernels."""
+    names = dict(_names(32, "nearest_even", True))
+    wide = words.operations(64)
+    names.update(wide_bits=wide["to_bits"], wide_value=wide["from_bits"], double=np.float64, real=np.float32)
+    names.update(BELOW=np.int64((1 << 29) - 1), BELOW_ODD=np.int64((1 << 29) - 8), UNITS_4=np.int64(4))
+    names.update(min=min, max=max)
+    names.update(ZERO_REAL=np.float32(0), ONE_REAL=np.float32(1), SIZE=size, BLOCKS=block_loops.BLOCKS)
+    names.update(Scale=PowerScale, scale_count=len(PowerScale._fields), OPPOSITE=np.int32(254))
+    names["greatest"] = vectors.greatest_of(size) if size else njit(renamed(block_loops.greatest, names, "blocks"))
+    names["quotient"] = njit(renamed(block_loops.quotient, names, "blocks"))
     names["__name__"] = block_loops.__name__
     return names
 
 
-def _compile_blocks(make: Any, names: dict[str, Any], tag: str, arguments: list[Any]) -> Any:
-    loop = renamed(make(f"{tag} {_source_hash()}"), names, tag)
-    source = types.Array(types.float32, 1, "C", readonly=True)
-    return njit(types.boolean(source, *arguments), cache=True, nogil=True)(loop)
+def _element_names(family: str, codes: str | None) -> dict[str, Any]:
+    """The kernel of a short cut, and what is stored of its results."""
+    names = _block_names(0)
+    finish = block_loops.to_code if codes else block_loops.to_value
+    return {
+        "element": names[f"{'encode' if codes else 'cast'}_{family}"],
+        "finish": njit(renamed(finish, names, "blocks")),
+        "quick_count": len(FIELDS[family]),
+        "QuickFields": namedtuple(f"Fields_{family}", FIELDS[family]),
+    }
+
+
+def _compile_blocks(name: str, options: tuple[Any, ...], names: dict[str, Any], arguments: list[Any]) -> Any:
+    tag = "_".join(map(str, (name, *options)))
+    loop = renamed(getattr(block_loops, f"make_{name}")(f"{tag} {_source_hash()}"), names, tag)
+    return njit(types.boolean(*arguments), cache=True, nogil=True, error_model="numpy")(loop)
 
 
 @cache
@@ -187,6 +232,10 @@ def _source_hash() -> str:
     files = sorted(Path(kernels_package.__file__).parent.glob("*.py"))
     files += [
         Path(__file__),
-        *(Path(module.__file__) for module in (random, block_loops, enclosed_loops, loops, words) if module.__file__),
+        *(
+            Path(module.__file__)
+            for module in (random, block_loops, enclosed_loops, loops, vectors, words)
+            if module.__file__
+        ),
     ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,4 +1,4 @@
-"""The fast paths of tiles that are runs of adjoining float32 elements: compiled loops over blocks."""
+"""How blocks of adjoining float32 elements go through compiled loops: which do, and by which numbers."""
 
 from __future__ import annotations
 
@@ -7,84 +7,87 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fmtemu.backends.numba.compile import compiled_blocks, compiled_divided, compiled_greatest
+from fmtemu.backends.numba.compile import compiled_blocks, compiled_divided
 from fmtemu.backends.numba.routes import code_dtype
-from fmtemu.backends.numba.run import run_parts
-from fmtemu.formats import Scaled
+from fmtemu.backends.numba.scales import boundary_bits, saturating
+from fmtemu.backends.numba.tiles import usual_size
+from fmtemu.formats import Scaled, as_format
+from fmtemu.formats.carrier import fits
+from fmtemu.kernels.plan import has_kernel
 from fmtemu.kernels.power_scale import power_scale
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Rounding
 
-#: Sizes that the compiler knows, so that a block's loops have no rests.
-_USUAL_SIZES = (16, 32)
+#: Significant bits of boundaries that float32 quotients rounded to odd keep apart, and of their products with scales
+#: that inexact quotients do: see fmtemu.backends.numba.block_loops.quotient.
+_ODD_BITS, _NEAR_BITS = 23, 49
+#: Bits of elements of which few are so near to a boundary that float32 quotients do not decide.
+_MOST_BITS = 10
+#: Numbers between these have boundaries, up to 2**-31 below them, that are normal in float32.
+_LEAST, _MOST = 2.0**-94, 2.0**100
 
 
-class BlockLoop(NamedTuple):
-    """A compiled loop over blocks of ``size`` elements and its numbers. ``is_power``: it finds the scales, powers of
-    two, itself; else it takes them."""
+class Path(NamedTuple):
+    """The way of arrays under one quantizer.
 
-    loop: Any
-    values: Any
-    size: int
-    is_power: bool
+    ``powers``: the numbers of the rule, where scales are powers of two that the compiled rule finds; ``scale``: what
+    rounds quotients to other scales, where it may. ``fused``: a loop that rounds elements to nearest between their
+    scaling down and up, or None, and ``fields`` its kernel's numbers.
+    """
 
-    def run_power(self, x: Any, out: Any) -> Any:
-        """The biased exponents of the scales, uint8, of the blocks of the flat array x, whose values or codes ``out``
-        takes; None where x has NaN or infinities, which this path does not take."""
-        exponents = np.empty(x.size // self.size, np.uint8)
-
-        def part(start: int, stop: int) -> bool:
-            return bool(
-                self.loop(x[start:stop], out[start:stop], self._of(exponents, start, stop), self.values, self.size)
-            )
-
-        return None if run_parts(part, x.size, self.size) else exponents
-
-    def run_divided(self, x: Any, out: Any, scale: Any, outer: Any) -> None:
-        """Put into ``out`` the values or codes of x, its blocks' scales and outer scales given."""
-        factor, outers = scale * outer, outer.astype(np.float32)
-
-        def part(start: int, stop: int) -> bool:
-            given = (self._of(numbers, start, stop) for numbers in (factor, scale, outers))
-            return bool(self.loop(x[start:stop], out[start:stop], *given, self.values, self.size))
-
-        run_parts(part, x.size, self.size)
-
-    def _of(self, blocks: Any, start: int, stop: int) -> Any:
-        return blocks[start // self.size : stop // self.size]
-
-
-def find_greatest(x: Any, size: int) -> Any:
-    """The greatest magnitudes of the blocks of the flat float32 array x; None where x has NaN or infinities."""
-    tops = np.empty(x.size // size, np.int32)
-    loop = compiled_greatest(size if size in _USUAL_SIZES else 0)
-
-    def part(start: int, stop: int) -> bool:
-        return bool(loop(x[start:stop], tops[start // size : stop // size], size))
-
-    return None if run_parts(part, x.size, size) else tops.view(np.float32)
+    powers: Any
+    scale: Quantizer | None
+    fused: Any = None
+    fields: Any = None
+    is_whole: bool = False  # the fused loop finds the scales too
 
 
 @lru_cache(maxsize=1024)
-def find_loop(quantizer: Quantizer, size: int, *, to_codes: bool) -> BlockLoop | None:
-    """The loop for blocks of ``size`` elements under a quantizer of a Scaled, or None."""
+def find_path(quantizer: Quantizer, size: int, *, to_codes: bool) -> Path | None:
+    """The path for blocks of ``size`` elements under a quantizer of a Scaled, or None.
+
+    Its quotients are float32: they overflow nowhere, and what underflows is far below every boundary.
+    """
     fmt, element = quantizer.format, quantizer.element
     assert isinstance(fmt, Scaled)
-    scaling = fmt.scaling
-    if scaling.affine or scaling.apply != "divide" or element.rounding != Rounding("nearest_even"):
+    number, scaling = fmt.element, fmt.scaling
+    narrow = number.smallest >= _LEAST and max(number.largest, -number.lowest) <= _MOST
+    if scaling.affine or scaling.apply != "divide" or not narrow or element.outcomes.wrap is not None:
         return None
-    # Of elements above 2**-100, numbers that underflow in float32 are nearest to zero.
-    narrow = fmt.element.precision <= 24 and 2.0**-100 <= fmt.element.smallest <= fmt.element.largest <= 2.0**100
-    is_power = narrow and scaling.has_power_scales and scaling.rule != "nearest" and fmt.outer is None
-    bits = 32 if is_power else 64
-    shortcut = find_shortcut(element, bits, to_codes=to_codes)
+    if number.is_carrier_rounded or not has_kernel(number, 32):
+        return None
+    if not fits(scaling.numbers, as_format("float32")) or scaling.bounds[1] < 1:
+        return None
+    is_power = scaling.has_power_scales and fmt.outer is None
+    if not is_power:
+        bits, shared = boundary_bits(quantizer)
+        if bits is None or bits > _ODD_BITS or bits + shared > _NEAR_BITS:
+            return None
+    powers = power_scale(fmt) if is_power and scaling.rule != "nearest" else None
+    path = Path(_words(powers), _scale_quantizer(fmt) if powers is None else None)
+    shortcut = find_shortcut(element, 32, to_codes=to_codes) if element.rounding == Rounding("nearest_even") else None
     if shortcut is None or shortcut.family not in ("saturating", "even"):
-        return None
-    usual = size if size in _USUAL_SIZES else 0
-    codes = code_dtype(fmt.element).name if to_codes else None
-    compiled = compiled_blocks if is_power else compiled_divided
+        return path
+    if powers is None and number.bits > _MOST_BITS:
+        return path
     fields = [shortcut.fields[name] for name in SHORTCUTS[shortcut.family]]
-    words = [*power_scale(fmt), *fields] if is_power else fields
-    values = np.array([word % (1 << bits) for word in words], f"u{bits // 8}").view(f"i{bits // 8}")
-    return BlockLoop(compiled(shortcut.family, usual, codes), values, size, is_power)
+    compiled = compiled_divided if powers is None else compiled_blocks
+    loop = compiled(shortcut.family, usual_size(size), code_dtype(number).name if to_codes else None)
+    return path._replace(fused=loop, fields=_words([*(powers or ()), *fields]), is_whole=powers is not None)
+
+
+def _scale_quantizer(fmt: Scaled) -> Quantizer | None:
+    """What takes float32 quotients of greatest magnitudes, rounded to odd, to the scales of a rule; None where they
+    do not decide."""
+    numbers = fmt.scaling.numbers
+    bits = numbers.precision + 1
+    narrow = numbers.smallest >= _LEAST and numbers.largest <= _MOST and has_kernel(numbers, 32)
+    sure = bits <= _ODD_BITS and bits + 24 + fmt.element.precision <= _NEAR_BITS
+    if numbers.family not in ("int", "fixed", "float", "posit") or not narrow or not sure:
+        return None
+    return saturating(numbers, fmt.scaling.rule)
+
+
+def _words(numbers: Any) -> Any:
+    return None if numbers is None else np.array([n % (1 << 32) for n in numbers], np.uint32).view(np.int32)

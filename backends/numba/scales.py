@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmtemu.backends.numba import arrays
-from fmtemu.backends.numba.fast_blocks import find_greatest
-from fmtemu.backends.numba.tiles import Extents, adjoining, reduce_tiles, spread
+from fmtemu.backends.numba.tiles import Extents, adjoining, find_greatest, reduce_tiles, spread, tile_grid
 from fmtemu.formats import Codebook, Format, Scaled
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
@@ -45,18 +44,19 @@ class Scales(NamedTuple):
         zero_point = None if self.zero_point is None else self.zero_point.reshape(-1, 1)
         return Scales(self.scale.reshape(-1, 1), zero_point, outer, (1, size), (1, size))
 
-    def outer_of_tiles(self) -> Any:
+    def outer_of_tiles(self, grid: tuple[int, ...] | None = None) -> Any:
         """The outer scale of every tile; 1 where there are none."""
+        grid = self.scale.shape if grid is None else grid
         if self.outer is None:
-            return np.ones(self.scale.shape)
-        return np.broadcast_to(spread(self.outer, self.ratio(), self.scale.shape), self.scale.shape)
+            return np.ones(grid)
+        return np.broadcast_to(spread(self.outer, self.ratio(), grid), grid)
 
     def ratio(self) -> Extents:
         """Tiles of an outer tile along every axis."""
         return tuple(-(-large // small) for large, small in zip(self.outer_extents, self.extents, strict=True))
 
 
-class _Facts(NamedTuple):
+class Facts(NamedTuple):
     """What scales are made with, as floats: the element's largest and lowest number, the bounds of scales, and the
     largest element times the largest scale."""
 
@@ -68,27 +68,30 @@ class _Facts(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _facts(fmt: Scaled) -> _Facts:
+def facts_of(fmt: Scaled) -> Facts:
+    """These facts of a format."""
     element, (least, most) = fmt.element, fmt.scaling.bounds
     largest = element.largest
-    return _Facts(float(largest), float(element.lowest), float(least), float(most), float(largest * most))
+    return Facts(float(largest), float(element.lowest), float(least), float(most), float(largest * most))
 
 
 def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
     """The scales of x, of a float dtype, by the rules of ``fmt``, or those ``given`` for its tiles."""
     scaling, extents = fmt.scaling, fmt.scaling.extents(x.shape)
     size = adjoining(x.shape, extents) if x.dtype == np.float32 and not scaling.affine else 0
-    greatest = find_greatest(arrays.flatten(x), size) if size else None
-    if greatest is not None:
-        grid = tuple(-(-length // extent) for length, extent in zip(x.shape, extents, strict=True))
-        return scales_of(greatest.astype(np.float64).reshape(grid), fmt, x.shape, given)
+    if size:
+        tops, wild = find_greatest(arrays.flatten(x), size)
+        scales = scales_of(tops.astype(np.float64).reshape(tile_grid(x.shape, extents)), fmt, x.shape, given)
+        if wild is not None and scaling.nonfinite == "nan":
+            scales.scale[wild.reshape(scales.scale.shape)] = np.nan
+        return scales
     finite = _finite(x)
     low = np.minimum(reduce_tiles(np.minimum, finite, extents).astype(np.float64), 0.0)
     high = np.maximum(reduce_tiles(np.maximum, finite, extents).astype(np.float64), 0.0)
     greatest = np.maximum(high, -low)
     scales = scales_of(greatest, fmt, x.shape, given)
     if scaling.affine:
-        largest, lowest = _facts(fmt)[:2]
+        largest, lowest = facts_of(fmt)[:2]
         if given is None:
             spans = _spans(low, high) / (largest - lowest)
             scales = scales._replace(scale=_clamp(_nearest(spans, fmt), greatest, fmt))
@@ -102,22 +105,33 @@ def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
 
 def scales_of(greatest: Any, fmt: Scaled, shape: tuple[int, ...], given: Any = None) -> Scales:
     """The scales of an array of ``shape`` from the greatest finite magnitudes of its tiles, by a symmetric rule."""
+    scales = outer_scales(greatest, fmt, shape)
+    if given is not None:
+        return scales._replace(scale=check_given(given, greatest.shape, fmt))
+    return scales._replace(scale=scale_by_rule(greatest, scales.outer_of_tiles(), fmt))
+
+
+def outer_scales(greatest: Any, fmt: Scaled, shape: tuple[int, ...]) -> Scales:
+    """The same, with ``greatest`` for the scales of the tiles."""
     extents = fmt.scaling.extents(shape)
     scales = Scales(greatest, None, None, extents, extents)
-    if fmt.outer is not None:
-        scales = scales._replace(outer_extents=_outer_extents(fmt, shape, extents))
-        scales = scales._replace(outer=_outer_scale(reduce_tiles(np.maximum, greatest, scales.ratio()), fmt))
-    if given is not None:
-        return scales._replace(scale=_check_given(given, greatest.shape, fmt))
-    return scales._replace(scale=_clamp(_symmetric(greatest, scales.outer_of_tiles(), fmt), greatest, fmt))
+    if fmt.outer is None:
+        return scales
+    scales = scales._replace(outer_extents=_outer_extents(fmt, shape, extents))
+    return scales._replace(outer=_outer_scale(reduce_tiles(np.maximum, greatest, scales.ratio()), fmt))
+
+
+def scale_by_rule(greatest: Any, t: Any, fmt: Scaled) -> Any:
+    """The scales of tiles with these greatest magnitudes under the outer scales t, in float64."""
+    return _clamp(_symmetric(greatest, t, fmt), greatest, fmt)
 
 
 @lru_cache(maxsize=1024)
 def check_exact(quantizer: Quantizer, source: Format) -> None:
     """Raise unless scales and elements of arrays with numbers of ``source`` are decided exactly."""
-    fmt, element = quantizer.format, quantizer.element.format
+    fmt = quantizer.format
     assert isinstance(fmt, Scaled)
-    scaling, rounding = fmt.scaling, quantizer.rounding
+    scaling = fmt.scaling
     narrow = source.precision <= 24
     powers = scaling.has_power_scales and fmt.outer is None and not scaling.affine
     if not narrow and not (powers and scaling.rule != "nearest" and scaling.apply == "divide"):
@@ -127,20 +141,31 @@ def check_exact(quantizer: Quantizer, source: Format) -> None:
         )
     if powers or scaling.apply == "reciprocal":
         return
-    limit = element.precision + 1
-    if isinstance(element, Codebook):  # of numbers that need not have the last bit in common
-        spread = element.emax - element.lsb_exponent + 2
-        limit = spread if rounding.is_stochastic else element.middle_bits
-    random_bits = rounding.bits if isinstance(rounding, Stochastic) else 0
-    shared = scaling.numbers.precision + (24 if fmt.outer is not None else 0)
-    if element.family not in _RATIONAL or max(limit + random_bits, element.precision) + shared > _SURE_BITS:
+    bits, shared = boundary_bits(quantizer)
+    if bits is None or bits + shared > _SURE_BITS:
         raise ValueError(
             f"{quantizer} cannot be decided exactly in arrays: the bits of an element's boundary, of the random "
             f"numbers and of the scales must be at most {_SURE_BITS} together; scales that are powers of two always can"
         )
 
 
-def _check_given(given: Any, shape: tuple[int, ...], fmt: Scaled) -> Any:
+def boundary_bits(quantizer: Quantizer) -> tuple[int | None, int]:
+    """The significant bits of the numbers where elements' results change, None where those are irrational; and of the
+    scales that multiply them."""
+    fmt, element, rounding = quantizer.format, quantizer.element.format, quantizer.rounding
+    assert isinstance(fmt, Scaled)
+    shared = fmt.scaling.numbers.precision + (24 if fmt.outer is not None else 0)
+    if element.family not in _RATIONAL:
+        return None, shared
+    bits = element.precision + 1
+    if isinstance(element, Codebook):  # of numbers that need not have the last bit in common
+        spread = element.emax - element.lsb_exponent + 2
+        bits = spread if rounding.is_stochastic else element.middle_bits
+    random_bits = rounding.bits if isinstance(rounding, Stochastic) else 0
+    return max(bits + random_bits, element.precision), shared
+
+
+def check_given(given: Any, shape: tuple[int, ...], fmt: Scaled) -> Any:
     """Scales from outside, in float64; raises unless they are one per tile, and numbers of the format."""
     scale, numbers = np.asarray(given), fmt.scaling.numbers
     if scale.dtype.kind != "f" or scale.shape != shape:
@@ -171,14 +196,14 @@ def _outer_extents(fmt: Scaled, shape: tuple[int, ...], extents: Extents) -> Ext
 
 def _outer_scale(greatest: Any, fmt: Scaled) -> Any:
     """t: float32(greatest / (largest element * largest scale)), at least the smallest float32; 1 for zeros."""
-    t = (greatest / _facts(fmt).outer).astype(np.float32).astype(np.float64)
+    t = (greatest.astype(np.float64) / facts_of(fmt).outer).astype(np.float32).astype(np.float64)
     return np.where(greatest > 0, np.maximum(t, float(np.finfo(np.float32).smallest_subnormal)), 1.0)
 
 
 def _symmetric(greatest: Any, t: Any, fmt: Scaled) -> Any:
     """s by the rule, not yet clamped; anything where ``greatest`` is 0."""
     rule, element = fmt.scaling.rule, fmt.element
-    divisor = t * _facts(fmt).largest
+    divisor = t * facts_of(fmt).largest
     if rule == "nearest" or not fmt.scaling.has_power_scales:
         return _nearest(greatest / divisor, fmt)
     if rule == "rceil":
@@ -195,18 +220,21 @@ def _symmetric(greatest: Any, t: Any, fmt: Scaled) -> Any:
 
 def _nearest(r: Any, fmt: Scaled) -> Any:
     """r as a scale: to nearest, ties to even, or up (rceil)."""
-    rounding = "toward_positive" if fmt.scaling.rule == "rceil" else "nearest_even"
-    return arrays.cast(r, _saturating(fmt.scaling.numbers, rounding), None, (), 0, None, None)
+    if fmt.scaling.scale is None and fmt.scaling.rule == "nearest":
+        with np.errstate(over="ignore"):
+            return r.astype(np.float32).astype(np.float64)  # infinity is clamped
+    return arrays.cast(r, saturating(fmt.scaling.numbers, fmt.scaling.rule), None, (), 0, None, None)
 
 
 @lru_cache(maxsize=256)
-def _saturating(numbers: Format, rounding: str) -> Quantizer:
-    return Quantizer(numbers, rounding, "saturate")
+def saturating(numbers: Format, rule: str) -> Quantizer:
+    """What rounds quotients to scales of a format by a rule that is nearest or rceil."""
+    return Quantizer(numbers, "toward_positive" if rule == "rceil" else "nearest_even", "saturate")
 
 
 def _clamp(scale: Any, greatest: Any, fmt: Scaled) -> Any:
-    facts = _facts(fmt)
-    return np.where(greatest > 0, np.clip(scale, facts.least, facts.most), facts.least)
+    facts = facts_of(fmt)
+    return np.where(greatest > 0, np.minimum(np.maximum(scale, facts.least), facts.most), facts.least)
 
 
 def _spans(low: Any, high: Any) -> Any:

@@ -6,7 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from fmtemu.backends.numba.compile import compiled_greatest
+from fmtemu.backends.numba.run import run_parts
+
 Extents = tuple[int, ...]
+
+#: Sizes of adjoining tiles that the compiler knows, so that its vectors fill them.
+_USUAL_SIZES = (16, 32)
+
+
+def usual_size(size: int) -> int:
+    """The size that a loop is compiled for, or 0."""
+    return size if size in _USUAL_SIZES else 0
 
 
 def adjoining(shape: tuple[int, ...], extents: Extents) -> int:
@@ -18,6 +29,29 @@ def adjoining(shape: tuple[int, ...], extents: Extents) -> int:
         run *= min(size, length)
         whole = whole and size >= length
     return run
+
+
+def tile_grid(shape: tuple[int, ...], extents: Extents) -> tuple[int, ...]:
+    """How many tiles there are along every axis."""
+    return tuple(-(-length // size) for length, size in zip(shape, extents, strict=True))
+
+
+def find_greatest(x: Any, size: int) -> tuple[Any, Any]:
+    """The greatest finite magnitudes of the adjoining tiles of the flat float32 array x, and which tiles have NaN or
+    infinities; None if none has."""
+    bits = np.empty(x.size // size, np.int32)
+    loop = compiled_greatest(usual_size(size))
+
+    def part(start: int, stop: int) -> bool:
+        return bool(loop(x[start:stop], bits[start // size : stop // size], size))
+
+    tops = bits.view(np.float32)
+    if not run_parts(part, x.size, size):
+        return tops, None
+    wild = ~np.isfinite(tops)
+    tiles = x.reshape(-1, size)[wild]
+    tops[wild] = np.where(np.isfinite(tiles), np.abs(tiles), 0).max(axis=1)
+    return tops, wild
 
 
 def reduce_tiles(reduce: Any, x: Any, extents: Extents) -> Any:

@@ -72,36 +72,46 @@ def _bitcast(source: Any, target: Any, llvm_type: Any) -> Any:
 
 
 def _access(module: Any, kind: str) -> Any:
-    """What tells LLVM that elements and tables never meet in memory, so that loops may be vectors."""
+    """What tells LLVM that memory of different kinds never meets, so that loops may be vectors."""
     root = module.add_metadata(["fmtemu"])
     scalar = module.add_metadata([kind, root, ir.Constant(_LONG, 0)])
     return module.add_metadata([scalar, scalar, ir.Constant(_LONG, 0)])
 
 
-@intrinsic
-def put(context, target, index, value):  # type: ignore[no-untyped-def]
-    """target[index] = value."""
+def _put(kind: str) -> Any:
+    """put(target, index, value): target[index] = value, in memory of a kind."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        store = builder.store(arguments[2], builder.gep(array.data, [arguments[1]]))
-        store.set_metadata("tbaa", _access(builder.module, "element"))
-        return context.get_dummy_value()
+    @intrinsic
+    def put(context, target, index, value):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            store = builder.store(arguments[2], builder.gep(array.data, [arguments[1]]))
+            store.set_metadata("tbaa", _access(builder.module, kind))
+            return context.get_dummy_value()
 
-    return types.none(target, types.intp, target.dtype), generate
+        return types.none(target, types.intp, target.dtype), generate
+
+    return put
 
 
-@intrinsic
-def get(context, source, index):  # type: ignore[no-untyped-def]
-    """source[index]."""
+def _get(kind: str) -> Any:
+    """get(source, index): source[index], from memory of a kind."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        load = builder.load(builder.gep(array.data, [arguments[1]]))
-        load.set_metadata("tbaa", _access(builder.module, "element"))
-        return load
+    @intrinsic
+    def get(context, source, index):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            load = builder.load(builder.gep(array.data, [arguments[1]]))
+            load.set_metadata("tbaa", _access(builder.module, kind))
+            return load
 
-    return source.dtype(source, types.intp), generate
+        return source.dtype(source, types.intp), generate
+
+    return get
+
+
+#: What a loop reads elements by, writes results by, and keeps others in between with.
+_MEMORY = {"get": _get("source"), "put": _put("result"), "get_kept": _get("kept"), "put_kept": _put("kept")}
 
 
 def _look_up(word: Any, llvm_type: Any) -> Any:
@@ -153,8 +163,7 @@ def operations(bits: int) -> dict[str, Any]:
         "minimum": minimum,
         "maximum": maximum,
         "look_up": look_up,
-        "get": get,
-        "put": put,
+        **_MEMORY,
         "high_product": high_product,
         "shl": _shl,
         "shr": _shr,

@@ -44,7 +44,7 @@ _SHARED = (
     log_quick.encode_log_cells, log_quick.cast_log_few, log_quick.encode_log_few,
     quick.pivot_value, quick.pivot_code, quick.signed_value, quick.signed_code, quick.cast_saturating,
     quick.encode_saturating, quick.cast_pivot, quick.encode_pivot, quick.cast_flat, quick.encode_flat,
-    even.moved_pivot, even.cast_even, even.encode_even,
+    quick.doubt_saturating, even.moved_pivot, even.cast_even, even.encode_even, even.doubt_even,
     power_scale.scale_exponent, power_scale.two_to,
     table.key_of, table.choose_few, table.cell_of, table.slot_of, table.choose_slot, table.distance_of,
     table.choose_drawn,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmtemu.kernels.words import from_bits, maximum, minimum, to_bits, word
+from fmtemu.kernels.words import MAGNITUDE, from_bits, maximum, minimum, to_bits, word
 
-#: lowest, highest, pivot: float bits of the ends and of 1.5 * 2**k; mask: the code's bits.
-EVEN = ("lowest", "highest", "pivot", "mask")
+#: lowest, highest, pivot: float bits of the ends and of 1.5 * 2**k; mask: the code's bits; sure: float
+#: bits of half a step, less 2**-22 times the largest magnitude.
+EVEN = ("lowest", "highest", "pivot", "mask", "sure")
 
 
 def moved_pivot(x: Any, p: Any) -> Any:
@@ -29,3 +30,10 @@ def cast_even(x: Any, random: Any, p: Any) -> Any:
 def encode_even(x: Any, random: Any, p: Any) -> Any:
     """The raw code from the bits of a finite source."""
     return word(word(moved_pivot(x, p) - p.pivot) & p.mask)
+
+
+def doubt_even(x: Any, p: Any) -> Any:
+    """Not negative where a number within a relative 2**-23 of x may become another integer than x does."""
+    inside = minimum(maximum(from_bits(x), from_bits(p.lowest)), from_bits(p.highest))
+    pivot = from_bits(p.pivot)
+    return word(word(to_bits(inside - (inside + pivot - pivot)) & MAGNITUDE) - p.sure)

@@ -11,6 +11,7 @@ from typing import Any
 from fmtemu.kernels.words import (
     INFINITY,
     MAGNITUDE,
+    MANTISSA,
     ONE,
     ZERO,
     from_bits,
@@ -100,6 +101,20 @@ def encode_pivot(x: Any, random: Any, p: Any) -> Any:
     """The raw code from the bits of a finite source."""
     code = pivot_code(x, random, p)
     return signed_code(x, where(code > p.largest, p.beyond, code), p)
+
+
+def doubt_saturating(x: Any, p: Any) -> Any:
+    """Not negative where a number within a relative 2**-23 of x may be rounded to another than x is.
+
+    At a tie the rest is half a unit; a number is taken to be next to one within 2**-20 times its binade's first."""
+    magnitude = minimum(word(x & MAGNITUDE), p.cap)
+    exponent = maximum(word(magnitude & INFINITY), p.first)
+    pivot = from_bits(word(exponent + p.lift))
+    rounded = from_bits(magnitude) + pivot - pivot
+    rest = word(to_bits(from_bits(magnitude) - rounded) & MAGNITUDE)
+    half = shl(word(MANTISSA + ONE - p.drop), MANTISSA)  # below the exponent
+    close = shl(ONE, word(MANTISSA - p.drop + word(5)))
+    return word(rest - word(exponent - word(half + close)))
 
 
 # -- the source's own exponent range: the same shift for all numbers --------------------------------

@@ -74,6 +74,7 @@ def _even_shortcut(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> Shortcut
         "highest": float_bits(highest * step, bits),
         "pivot": float_bits(3 * step * 2 ** (mantissa - 1), bits),
         "mask": (1 << fmt.bits) - 1,
+        "sure": float_bits(step / 2 - max(lowest, highest) * step / 2**22, bits),
     }
     return Shortcut("even", layout(bits)["INFINITY"] - 1, fields)
 
