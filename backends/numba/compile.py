@@ -62,7 +62,7 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, source: s
     arguments = [types.Array(real, 1, "C", readonly=True), target[::1], word[::1]]
     if stochastic:
         arguments += [types.uint32, types.uint32, types.uint64]
-    return njit(types.boolean(*arguments), cache=True, nogil=True, error_model="numpy")(loop)
+    return njit(types.boolean(*arguments), cache=True, nogil=True)(loop)
 
 
 def _kernel(prefix: str, family: str) -> str:
@@ -230,12 +230,9 @@ def _source_hash() -> str:
     """A hash of every source that a compiled loop is made of: by itself Numba's disk cache looks
     at the loop's file only, and would run yesterday's kernel after an edit of another."""
     files = sorted(Path(kernels_package.__file__).parent.glob("*.py"))
+    modules = (random, block_loops, enclosed_loops, loops, vectors, words)
     files += [
         Path(__file__),
-        *(
-            Path(module.__file__)
-            for module in (random, block_loops, enclosed_loops, loops, vectors, words)
-            if module.__file__
-        ),
+        *(Path(module.__file__) for module in modules if module.__file__),
     ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -32,8 +32,8 @@ from fmtemu.quantizer import Quantizer
 
 #: Elements whose scales are found together, and of which the last-level cache keeps the most until they are rounded.
 SLAB = 1 << 20
-#: The most tiles of these, whose numbers the first-level caches keep.
-TILES = 1 << 13
+#: The most tiles of these, whose numbers the core's own cache keeps.
+TILES = 1 << 14
 #: Elements that go together through the loops between quotients and products.
 PART = 1 << 17
 #: Numbers below this do not overflow in float32 when they are rounded, nor are inverses above it subnormal.
