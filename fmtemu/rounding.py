@@ -66,6 +66,8 @@ class Rounding:
     name: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"Rounding: name must be a string, got {self.name!r}")
         if type(self) is Rounding and self.name not in DEFINITIONS:
             if self.name in ("stochastic", "stochastic_equal"):
                 raise ValueError(
@@ -105,7 +107,7 @@ class Stochastic(Rounding):
 
     def __init__(self, bits: int = 16, variant: str = "C") -> None:
         bits = check_count("Stochastic", "bits", bits, 1, 30)
-        if variant not in STOCHASTIC_VARIANTS:
+        if variant not in tuple(STOCHASTIC_VARIANTS):
             raise ValueError(f"Stochastic: variant must be one of {', '.join(STOCHASTIC_VARIANTS)}, got {variant!r}")
         object.__setattr__(self, "name", "stochastic_equal" if variant == "equal" else "stochastic")
         object.__setattr__(self, "bits", bits)

@@ -61,7 +61,7 @@ def check_array(owner: str, x: object, axis: int | None) -> None:
     if not isinstance(x, np.ndarray) or x.dtype != np.float32:
         given = f"{x.dtype} array" if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"{owner}: x must be a float32 NumPy array, got {given}")
-    if axis is not None and (not isinstance(axis, int) or isinstance(axis, bool)):
+    if axis is not None and (isinstance(axis, bool) or not hasattr(axis, "__index__")):
         raise TypeError(f"{owner}: axis must be an int or None, got {axis!r}")
     if axis is not None and not -x.ndim <= axis < x.ndim:
         raise ValueError(f"{owner}: axis {axis} is out of range for an array of {x.ndim} dimensions")

@@ -29,6 +29,9 @@ def save_packed(arrays: Mapping[str, PackedArray], path: str | os.PathLike[str])
     NAME.zero_points and NAME.outer_scales. The metadata's entry "fmtemu" says in JSON what format, shape and
     layout each has.
     """
+    for name, array in arrays.items():
+        if not isinstance(array, PackedArray):
+            raise TypeError(f"save_packed: {name!r} must be a PackedArray, got {type(array).__name__}")
     outputs = [
         Output(f"{name}.{part}", numpy_element(stored), shape, partial(_whole, array, part))
         for name, array in arrays.items()

@@ -57,7 +57,7 @@ class LNS(Format):
         if self.specials is None:
             object.__setattr__(self, "specials", self._default("specials", None))
         for name, allowed in (("specials", LNS_SPECIALS), ("exponent", EXPONENTS), ("coordinate", COORDINATES)):
-            if getattr(self, name) not in allowed:
+            if getattr(self, name) not in tuple(allowed):
                 raise ValueError(f"LNS: {name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         if self.specials == "nan" and not self.signed:
             raise ValueError("LNS: specials='nan' is for signed formats: NaN is the zero with a sign; use zero or none")

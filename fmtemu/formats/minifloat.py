@@ -42,7 +42,7 @@ class Float(Format):
         self._check_count("exponent_bits", 0, 32)
         self._check_count("mantissa_bits", 0, 63)
         self._check_flags("subnormals", "signed")
-        if self.specials not in SPECIALS:
+        if self.specials not in tuple(SPECIALS):
             raise ValueError(f"Float: specials must be one of {', '.join(SPECIALS)}, got {self.specials!r}")
         if self.exponent_bits == 0 and self.bias is None:
             raise ValueError(

@@ -73,7 +73,7 @@ class Scaling:
             raise TypeError(f"Scaling: scale must be a Format or None (float32), got {self.scale!r}")
         if self.rule == "format":
             object.__setattr__(self, "rule", "floor" if self.has_power_scales else "nearest")
-        if self.rule not in SCALE_RULES:
+        if self.rule not in tuple(SCALE_RULES):
             raise ValueError(f"Scaling: rule must be one of {', '.join(SCALE_RULES)}; got {self.rule!r}")
         if self.rule in POWER_RULES and not self.has_power_scales:
             raise ValueError(

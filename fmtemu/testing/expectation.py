@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmtemu import exact
-from fmtemu.formats import Codebook, Float, Format, as_format
+from fmtemu.formats import Float, Format, as_format
 from fmtemu.formats.carrier import fits
-from fmtemu.formats.fixed import FixedPoint
 from fmtemu.quantizer import Quantizer
 from fmtemu.testing.points import boundary_points, exact_value, source_dtype
 
@@ -67,7 +66,7 @@ def expected_at_points(quantizer: Quantizer, source: str, most: int = MOST) -> A
 def agree(expected: Array, got: Array, fmt: Format) -> Array:
     """Where results are what they should be: the same number, zeros of the same sign, or both NaN.
 
-    Integers, fixed point and codebooks have one zero and no sign bit to show: there -0 passes for it."""
+    Where a format that is no float has one zero, -0 passes for it: it has no code of its own to be mistaken for."""
     same: Array = expected == got
     if not has_one_zero(fmt):
         same &= np.signbit(expected) == np.signbit(got)
@@ -76,8 +75,8 @@ def agree(expected: Array, got: Array, fmt: Format) -> Array:
 
 
 def has_one_zero(fmt: Format) -> bool:
-    """Whether the sign of a zero says nothing about the code: the format is no float."""
-    return isinstance(fmt, FixedPoint | Codebook)
+    """Whether the sign of a zero says nothing about the code: the format is no float, and has no -0."""
+    return not isinstance(fmt, Float) and not fmt.has_negative_zero
 
 
 def has_subnormals(fmt: Format) -> bool:

@@ -123,12 +123,22 @@ def make_subject(
     if not callable(caster):
         raise TypeError(f"caster must be a callable, a command as a list of arguments or a Table, got {caster!r}")
     takes_seed = _takes_seed(caster) if seeded is None else seeded
-    watched = _Watched(caster)
+    watched = _Watched(caster, takes_seed and _names_seed(caster))
     return Subject(Isolated(watched, timeout) if timeout else watched, fmt, returns, takes_seed)
 
 
+def _names_seed(caster: Callable[..., Any]) -> bool:
+    """Whether there is an argument called seed."""
+    try:
+        return "seed" in inspect.signature(caster).parameters
+    except (TypeError, ValueError):
+        return False
+
+
 def _takes_seed(caster: Callable[..., Any]) -> bool:
-    """Whether a second argument can be given by position."""
+    """Whether a seed can be given, by its name or as a second argument."""
+    if _names_seed(caster):
+        return True
     try:
         inspect.signature(caster).bind(None, 0)
     except (TypeError, ValueError):
@@ -141,12 +151,16 @@ class _Watched:
     """A function of an array that also tells whether it changed the array."""
 
     function: Callable[..., Any]
+    by_name: bool = False
 
     def __call__(self, x: Array, *seed: int) -> tuple[Array, bool]:
+        options = {"seed": seed[0]} if self.by_name and seed else {}
         before = x.tobytes()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            result = np.array(self.function(x, *seed))  # a copy: the caster may return its input, or one buffer always
+            result = np.array(
+                self.function(x, **options) if options else self.function(x, *seed)
+            )  # a copy: the caster may return its input, or one buffer always
         return result, x.tobytes() != before
 
 

@@ -326,3 +326,24 @@ def test_random_bits_of_blocks_are_asked_for_as_those_of_numbers() -> None:
             if x.size:
                 with pytest.raises(ValueError, match=r"offset must be .*, got 18446744073709551606"):
                     fe.cast(x, spec, seed=1, offset=2**64 - 10)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: fe.Float(4, 3, specials=["fn"]), "Float: specials must be"),
+        (lambda: fe.LNS(8, 3, specials=[]), "LNS: specials must be"),
+        (lambda: fe.Scaling(rule=[]), "Scaling: rule must be"),
+        (lambda: fe.Stochastic(8, []), "Stochastic: variant must be"),
+        (lambda: fe.Rounding(None), "Rounding: name must be a string"),
+        (lambda: fe.save_packed({"a": np.zeros(3)}, "a.safetensors"), "'a' must be a PackedArray"),
+    ],
+)
+def test_options_of_another_type_are_refused(make: Any, told: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=told):
+        make()
+
+
+def test_an_axis_may_be_any_integer() -> None:
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert fe.find_scale(x, "int8", axis=np.int64(0)).shape == (2, 1)
