@@ -1,4 +1,4 @@
-"""Arrays whose tiles are runs of adjoining float32 elements: compiled loops take them slab by slab.
+"""Arrays of float32 whose tiles are runs of adjoining elements, or are made so: compiled loops take them slab by slab.
 
 The general way of a slab is: the scales of its tiles, quotients by them, the plain cast of those, and products with the
 scales; what is in between stays in the cache. Where one loop does all that, it is taken instead.
@@ -6,6 +6,7 @@ scales; what is in between stays in the cache. Where one loop does all that, it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ from fmtemu.backends.numba.lookup import value_table
 from fmtemu.backends.numba.routes import code_dtype
 from fmtemu.backends.numba.run import run_parts
 from fmtemu.backends.numba.scales import Scales, check_given, facts_of, outer_scales, scale_by_rule
-from fmtemu.backends.numba.tiles import adjoining, find_greatest, tile_grid
+from fmtemu.backends.numba.tiles import adjoining, find_greatest, gather_tiles, scatter_tiles, tile_grid
 from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer
@@ -50,11 +51,18 @@ def run(
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
     extents = fmt.scaling.extents(x.shape)
-    size = adjoining(x.shape, extents) if x.dtype == np.float32 else 0
-    path = find_path(quantizer, size, to_codes=to_codes) if size else None
-    if path is None:
+    if x.dtype != np.float32 or x.size == 0:
         return None
-    grid, flat = tile_grid(x.shape, extents), arrays.flatten(x)
+    size = adjoining(x.shape, extents)
+    is_spread = size == 0
+    if is_spread:
+        size = math.prod(map(min, extents, x.shape))
+    path = find_path(quantizer, size, to_codes=to_codes)
+    if path is None or (is_spread and quantizer.rounding.is_stochastic):  # whose random bits go by places in x
+        return None
+    grid = tile_grid(x.shape, extents)
+    flat = gather_tiles(x, extents) if is_spread else arrays.flatten(x)
+    target = np.empty(flat.size, out.dtype) if is_spread else out.reshape(-1)
     tops, found = None, Scales(None, None, None, extents, extents)
     if fmt.outer is not None or given is not None:
         tops = find_greatest(flat, size)
@@ -68,29 +76,40 @@ def run(
             return None
     scales = np.empty(flat.size // size, np.float32) if to_codes else None
     draw = (seed, stream, offset)
-    run = _Run(flat, out.reshape(-1), quantizer, path, size, draw, to_codes, tops, outers, given, scales)
+    run = _Run(flat, target, quantizer, path, size, draw, to_codes, tops, outers, given, scales)
     run_parts(run.part, flat.size, size)
+    if is_spread:
+        scatter_tiles(target, out, extents)
     return found if scales is None else found._replace(scale=scales.reshape(grid))
 
 
 def decode(codes: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
     """Put into the contiguous ``out``, in float32, the values of codes under a symmetric format's scales; False where
     this is no way for them."""
-    size = adjoining(codes.shape, scales.extents) if scales.zero_point is None else 0
+    extents = scales.extents
     whole = fits(fmt.element, as_format("float32")) and fmt.element.bits <= 16 and scales.scale.dtype == np.float32
-    if not size or not whole or scales.scale.shape != tile_grid(codes.shape, scales.extents):
+    if scales.zero_point is not None or not whole or scales.scale.shape != tile_grid(codes.shape, extents):
         return False
     arrays.check_codes(codes, fmt.element)
-    codes = arrays.flatten(codes.astype(code_dtype(fmt.element), copy=False))
+    if codes.size == 0:
+        return True
+    size = adjoining(codes.shape, extents)
+    is_spread = size == 0
+    if is_spread:
+        size = math.prod(map(min, extents, codes.shape))
+    codes = codes.astype(code_dtype(fmt.element), copy=False)
+    codes = gather_tiles(codes, extents) if is_spread else arrays.flatten(codes)
+    target = np.empty(codes.size, np.float32) if is_spread else out.reshape(-1)
     numbers = np.ascontiguousarray(scales.scale).ravel(), scales.outer_of_tiles().astype(np.float32).ravel()
     loop, table = compiled_decoded(codes.dtype.name), value_table(fmt.element, np.dtype(np.float32))
-    target = out.reshape(-1)
 
     def part(start: int, stop: int) -> bool:
         of_tiles = (number[start // size : stop // size] for number in numbers)
         return bool(loop(codes[start:stop], target[start:stop], table, *of_tiles, size))
 
     run_parts(part, codes.size, size)
+    if is_spread:
+        scatter_tiles(target, out, extents)
     return True
 
 

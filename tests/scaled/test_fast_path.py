@@ -43,15 +43,20 @@ COMPOSED = [
     "block<posit8,16,float32>",
     "mxfp8_e5m2 | overflow=infinity",
 ]
-TAKEN = FUSED + COMPOSED
+#: Tiles that are no runs, or end short, which are first made runs.
+SPREAD = [
+    "block<int4,24,e8m0fnu>",
+    "block<e2m1fn,32@0,e8m0fnu>",
+    "block<e2m1fn,2x16,e4m3fn,outer=4x32>",
+    "block<e4m3fn,7x9,float32> | toward_zero",
+]
+TAKEN = FUSED + COMPOSED + SPREAD
 LEFT = [
     "block<int8,16,float32> | stochastic",
     "block<lns8,16,e8m0fnu>",
-    "block<int4,24,e8m0fnu>",
     "block<e2m1fn,32,e8m0fnu,apply=reciprocal>",
-    "block<e2m1fn,32@0,e8m0fnu>",
     "block<int8,32,e8m0fnu,affine>",
-    "block<e2m1fn,2x16,e8m0fnu>",
+    "block<e2m1fn,2x16,e8m0fnu> | stochastic",
     "block<e2m1fn,32,fixed<0,8>>",
     "block<int8,32,e8m0fnu> | wrap",
     "block<float<8,4>,32,e8m0fnu>",
@@ -115,7 +120,7 @@ def test_values_and_codes_equal_the_general_path(spec: str, special: Any, slowly
     same(fe.decode(encoded), slowly(fe.decode, encoded))
 
 
-@pytest.mark.parametrize("spec", [*FUSED[::5], *COMPOSED[::3]])
+@pytest.mark.parametrize("spec", [*FUSED[::5], *COMPOSED[::3], *SPREAD])
 def test_values_equal_the_definition(spec: str) -> None:
     quantizer = fe.as_quantizer(spec)
     x, seed = numbers(20, seed=5), 7 if quantizer.rounding.is_stochastic else None
