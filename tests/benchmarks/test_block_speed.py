@@ -96,6 +96,8 @@ JOBS: dict[str, Job] = {
     "cast int8 per channel": cast("block<int8,token,float32>"),
     "cast mxfp4, toward zero": cast("mxfp4 | toward_zero"),
     "cast mxfp4, stochastic": cast("mxfp4 | stochastic", seed=1),
+    "cast e4m3fn, 32 along the first axis": cast("block<e4m3fn,32@0,e8m0fnu>"),
+    "cast e4m3fn, 16 x 16": cast("block<e4m3fn,16x16,e8m0fnu>"),
     "cast nvfp4, toward zero": cast("nvfp4 | toward_zero"),
     "encode mxfp8_e4m3": encode("mxfp8_e4m3"),
     "encode mxfp4": encode("mxfp4"),
