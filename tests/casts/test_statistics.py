@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from boundaries import Array, magnitude_at
+from boundaries import Array, is_irrational, magnitude_at
 from scipy.special import gammaincc
 
 import fmtemu as fe
-from fmtemu import Stochastic, exact
-from fmtemu.formats.base import Format
+from fmtemu import Codebook, Stochastic, exact
+from fmtemu.formats.base import Format, Value
 from fmtemu.random import random_bits
 
 VARIANTS = ("A", "B", "C", "equal")
-#: A format of every family, and a magnitude code from which the next three are in reach.
+#: A format of every family, and a magnitude code, of codebooks a code, from which the next three are in reach.
 FORMATS = {
     "int8": 4,
     "uint8": 99,
@@ -29,13 +29,21 @@ FORMATS = {
     "posit8": 0x4B,
     "posit16": 0x7F00,  # regimes so long that exponents are cut
     "takum16": 0x4AB0,
+    "lns8": 0x45,
+    "lns16": 0x4321,
+    "lns<8,3,linear>": 0x45,
+    "lns32": 0x4800_0000,
+    "takumlog8": 0x4B,
+    "takumlog16": 0x4AB0,
+    "nf4": 9,
 }
-#: Of the widest, whose range needs float64, one variant is cast.
-CASTS = [(spec, variant) for spec in FORMATS for variant in VARIANTS if spec != "takum16" or variant == "C"]
+#: Those whose range or precision needs float64; of each one variant is cast.
+WIDE = ("takum16", "lns32", "takumlog8", "takumlog16")
+CASTS = [(spec, variant) for spec in FORMATS for variant in VARIANTS if spec not in WIDE or variant == "C"]
 
 
 def carrier(spec: str) -> Any:
-    return np.float64 if spec == "takum16" else np.float32
+    return np.float64 if spec in WIDE else np.float32
 
 
 def steps(d: Fraction, bits: int, variant: str) -> int:
@@ -68,19 +76,45 @@ def positions(bits: int) -> list[Fraction]:
     return [Fraction(part, parts) for part in range(0, parts, max(parts // 64 - 1, 1))]
 
 
-def counts_of_ups(fmt: Format, first: int, at: list[Fraction], rounding: Stochastic, dtype: Any) -> tuple[Array, Array]:
-    """By position between a magnitude code and the next: how often x and -x go up over all random integers."""
-    lower, upper = (fmt.value(fmt.join(False, code)) for code in (first, first + 1))
-    values = [magnitude_at(fmt, first, d) for d in at]
-    x = np.array([dtype(float(value)) for value in values])
-    assert [Fraction(float(number)) for number in x] == values, "positions are exact in the source"
-    places = places_of_every_integer(rounding.bits, 2 * len(at))
-    source = np.zeros(places.max() + 1, dtype)
-    source[places] = np.concatenate([x, -x if fmt.has_negative else x])
-    taken = np.abs(fe.cast(source, fmt, rounding=rounding, seed=3)[places])
-    assert np.isin(taken, [dtype(float(lower)), dtype(float(upper))]).all()
-    ups = (taken == dtype(float(upper))).sum(axis=0)
-    return ups[: len(at)], ups[len(at) :]
+def is_symmetric(fmt: Format) -> bool:
+    """Whether -x is between the opposites of what x is between."""
+    return fmt.has_negative and not isinstance(fmt, Codebook)
+
+
+def ends(fmt: Format, first: int) -> tuple[Value, Value]:
+    """The values that a magnitude code, or the code of a codebook, and the next stand for."""
+    lower, upper = (
+        fmt.value(code if isinstance(fmt, Codebook) else fmt.join(False, code)) for code in (first, first + 1)
+    )
+    return lower, upper
+
+
+def between(fmt: Format, first: int, at: list[Fraction], dtype: Any) -> tuple[Array, list[Fraction]]:
+    """(x, where): the floats nearest to the positions between two values, and at which they are. Those of
+    irrational values, and of a codebook of float32, are no floats."""
+    if isinstance(fmt, Codebook):
+        lower, upper = map(Fraction, ends(fmt, first))
+        x = np.array([dtype(float(lower + d * (upper - lower))) for d in at])
+        return x, [fmt.neighbours(Fraction(float(number)))[2] for number in x]
+    x = np.array([dtype(float(magnitude_at(fmt, first, d))) for d in at])
+    places = [fmt.locate(Fraction(float(number))) for number in x]
+    assert {place[0] for place in places} == {first}
+    where = [d for _, _, d in places]
+    assert is_irrational(fmt) or where == at, "positions are exact in the source"
+    return x, where
+
+
+def counts_of_ups(fmt: Format, first: int, x: Array, rounding: Stochastic) -> tuple[Array, Array]:
+    """Of floats between a code's value and the next: how often x and -x go up over all random integers."""
+    lower, upper = (x.dtype.type(float(end)) for end in ends(fmt, first))
+    places = places_of_every_integer(rounding.bits, 2 * x.size)
+    source = np.zeros(places.max() + 1, x.dtype)
+    source[places] = np.concatenate([x, -x if is_symmetric(fmt) else x])
+    taken = fe.cast(source, fmt, rounding=rounding, seed=3)[places]
+    taken = np.abs(taken) if is_symmetric(fmt) else taken
+    assert np.isin(taken, [lower, upper]).all()
+    ups = (taken == upper).sum(axis=0)
+    return ups[: x.size], ups[x.size :]
 
 
 @pytest.mark.parametrize(("spec", "variant"), CASTS)
@@ -88,9 +122,9 @@ def test_every_random_integer_once(spec: str, variant: str) -> None:
     """Over all R, each taken once, k of the 2**bits go up, k by the variant's definition, for x and for -x."""
     fmt, first = fe.as_format(spec), FORMATS[spec]
     for bits in (1, 2, 3, 4, 8):
-        at = positions(bits)
+        x, at = between(fmt, first, positions(bits), carrier(spec))
         expected = [steps(d, bits, variant) for d in at]
-        for ups in counts_of_ups(fmt, first, at, Stochastic(bits, variant), carrier(spec)):
+        for ups in counts_of_ups(fmt, first, x, Stochastic(bits, variant)):
             assert ups.tolist() == expected
 
 
@@ -99,8 +133,9 @@ def test_every_random_integer_once(spec: str, variant: str) -> None:
 def test_every_one_of_many_random_integers(bits: int, dtype: Any) -> None:
     """17 bits come from whole words, one of two, and not from halves."""
     at = [Fraction(k, 1 << bits + 1) for k in (0, 1, 3, 0x1234 * 4 + 1, (2 << bits) - 1)]
+    x, at = between(fe.as_format("int8"), 4, at, dtype)
     expected = [steps(d, bits, "C") for d in at]
-    for ups in counts_of_ups(fe.as_format("int8"), 4, at, Stochastic(bits, "C"), dtype):
+    for ups in counts_of_ups(fe.as_format("int8"), 4, x, Stochastic(bits, "C")):
         assert ups.tolist() == expected
 
 
@@ -109,12 +144,11 @@ def test_every_one_of_many_random_integers(bits: int, dtype: Any) -> None:
 def test_the_definition_has_that_probability(spec: str, variant: str) -> None:
     fmt, first, bits = fe.as_format(spec), FORMATS[spec], 3
     quantizer = fe.Quantizer(fmt, Stochastic(bits, variant))
-    upper = fmt.join(False, first + 1)
-    for d in positions(bits):
-        x = magnitude_at(fmt, first, d)
-        taken = [exact.encode(x, quantizer, random) for random in range(1 << bits)]
+    lower, upper = (code if isinstance(fmt, Codebook) else fmt.join(False, code) for code in (first, first + 1))
+    for x, d in zip(*between(fmt, first, positions(bits), np.float64), strict=True):
+        taken = [exact.encode(Fraction(float(x)), quantizer, random) for random in range(1 << bits)]
         assert taken.count(upper) == steps(d, bits, variant)
-        assert taken.count(fmt.join(False, first)) == (1 << bits) - taken.count(upper)
+        assert taken.count(lower) == (1 << bits) - taken.count(upper)
 
 
 # -- over seeds and elements -------------------------------------------------------------------
@@ -132,31 +166,31 @@ def chi_square(ups: Array, probability: Array, trials: int) -> float:
     return float(gammaincc(scores.size / 2, scores.sum() / 2)) if scores.size else 0.5
 
 
-def counts_over_seeds(spec: str, rounding: Stochastic, stream: tuple[int, ...]) -> Array:
-    """[seed, position]: how many of ELEMENTS go up."""
+def counts_over_seeds(spec: str, rounding: Stochastic, stream: tuple[int, ...]) -> tuple[Array, list[Fraction]]:
+    """(counts, positions): [seed, position], how many of ELEMENTS go up."""
     fmt, first = fe.as_format(spec), FORMATS[spec]
-    x = np.array([float(magnitude_at(fmt, first, d)) for d in AT], carrier(spec))
+    x, at = between(fmt, first, AT, carrier(spec))
     source = np.tile(x, (ELEMENTS, 1))
-    upper = carrier(spec)(float(fmt.value(fmt.join(False, first + 1))))
+    upper = carrier(spec)(float(ends(fmt, first)[1]))
     taken = (fe.cast(source, fmt, rounding=rounding, seed=seed, stream=stream) == upper for seed in SEEDS)
-    return np.array([ups.sum(axis=0) for ups in taken])
+    return np.array([ups.sum(axis=0) for ups in taken]), at
 
 
 @pytest.mark.parametrize(("spec", "variant"), CASTS)
 def test_chi_square_over_seeds(spec: str, variant: str) -> None:
     """Neither too far from the probability nor too near, at fixed seeds."""
     for bits in (2, 8, 16, 24):
-        ups = counts_over_seeds(spec, Stochastic(bits, variant), (bits,))
-        probability = np.array([steps(d, bits, variant) / 2**bits for d in AT])
+        ups, at = counts_over_seeds(spec, Stochastic(bits, variant), (bits,))
+        probability = np.array([steps(d, bits, variant) / 2**bits for d in at])
         assert 1e-4 < chi_square(ups, probability, ELEMENTS) < 1 - 1e-4
 
 
 def test_chi_square_sees_a_wrong_probability() -> None:
     """Off by 1/64 at one position in ten; of another variant; and nearer than chance comes."""
     right = np.array([float(d) for d in AT])
-    ups = counts_over_seeds("e4m3fn", Stochastic(8), (8,))
+    ups, _ = counts_over_seeds("e4m3fn", Stochastic(8), (8,))
     assert chi_square(ups, right, ELEMENTS) > 1e-4
     assert chi_square(ups, right + np.eye(len(AT))[4] / 64, ELEMENTS) < 1e-9
-    ups = counts_over_seeds("e4m3fn", Stochastic(2, "C"), (2,))
+    ups, _ = counts_over_seeds("e4m3fn", Stochastic(2, "C"), (2,))
     assert chi_square(ups, np.array([steps(d, 2, "B") / 4 for d in AT]), ELEMENTS) < 1e-9
     assert chi_square(np.tile(ELEMENTS * right, (8, 1)), right, ELEMENTS) > 1 - 1e-4
