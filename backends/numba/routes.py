@@ -87,6 +87,8 @@ def _route(
     precision = None if to_codes else as_format(result).precision
     plan = make_plan(quantizer, bits, to_codes=to_codes, precision=precision)
     stochastic, name = quantizer.rounding.is_stochastic, quantizer.rounding.name
+    if plan.family in ENCLOSED and to_codes and given.kind == "f":
+        source = given  # which the loop takes as it is
     is_direct = source == given and target == result
     if plan.family in ENCLOSED:
         enclosed = EnclosedLoop(quantizer, plan.family, to_codes, codes == "pairs")

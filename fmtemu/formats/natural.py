@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -33,26 +33,6 @@ def exp_floor(x: Fraction, precision: int) -> Scaled:
     while (found := _cut(*_exp(x, bits), precision, 2)) is None:  # ends, as e**x is irrational
         bits *= 2
     return found
-
-
-def exp_floors(multiples: Iterable[int], unit: Fraction, precision: int) -> Iterator[Scaled]:
-    """exp_floor(k * unit, precision) of an ascending sequence of k of few different steps, up to 2**32
-    of them: each power is the one before times that of the step."""
-    bits, value, exponent, before = precision + 96, 0, 0, 0
-    factors: dict[int, int] = {}
-    for k in multiples:
-        step = k - before
-        if not value or k == 0:
-            value, exponent = _exp(k * unit, bits)
-        else:
-            if step not in factors:
-                factor, last = _exp(step * unit, bits)
-                factors[step] = factor << (bits + last)
-            value = value * factors[step] >> bits
-            excess = max(value.bit_length() - bits, 0)
-            value, exponent = value >> excess, exponent + excess
-        before = k
-        yield (_cut(value, exponent, precision, 1 << 40) if k else None) or exp_floor(k * unit, precision)
 
 
 def _exp(x: Fraction, bits: int) -> Scaled:

@@ -14,6 +14,7 @@ from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.tapered import Tapered
 from fmtemu.kernels.decode_tapered import tapered_values
+from fmtemu.kernels.exp2 import binary_fraction, rounded_exp2
 
 
 def decode_values(codes: Any, fmt: Format, precision: int = 53) -> Any:
@@ -71,12 +72,13 @@ def _logarithmic(codes: Any, fmt: LNS, precision: int) -> Any:
     elif fmt.exponent == "signed":
         half = (fmt.field_mask + 1) >> 1
         field = (field ^ half) - half
-    # L * log_step = whole + part / parts; one power of two for each part that occurs.
-    parts = fmt.log_step.denominator
-    whole, part = np.divmod(field * fmt.log_step.numerator, parts)
-    present, inverse = np.unique(part, return_inverse=True)
-    significands = np.array([float(fmt.power(Fraction(int(j), parts), precision)) for j in present])
-    values = np.ldexp(significands[inverse].reshape(codes.shape), whole)
+    # L * log_step = whole + part / parts
+    parts, kept = fmt.log_step.denominator, 24 if fmt.coordinate == "linear" else precision
+    whole, part = np.divmod(field * fmt.log_step.numerator, np.int64(parts))
+    significands, is_open = rounded_exp2(binary_fraction(part, parts), 1, kept)
+    present, inverse = np.unique(part[is_open], return_inverse=True)
+    significands[is_open] = np.array([float(fmt.power(Fraction(int(j), parts), kept)) for j in present])[inverse]
+    values = np.ldexp(significands, whole)
     if fmt.has_zero:
         values[field == fmt.least_exponent] = 0.0
     values = np.where(negative, -values, values)

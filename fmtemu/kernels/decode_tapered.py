@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from fmtemu.formats.natural import exp_floors
+from fmtemu.formats.natural import ln_bounds
 from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
 from fmtemu.formats.tapered import Tapered
+from fmtemu.kernels.exp2 import rounded_exp2, scaled_fraction
 
-#: Bits of the formats of which all values are computed.
-_TABLE_BITS = 16
+_HALF_LOG2_E = 1 / (2 * ln_bounds(Fraction(2), 40)[0])
 
 
 def tapered_values(codes: Any, fmt: Tapered) -> Any:
@@ -54,32 +52,33 @@ def _posit(body: Any, fmt: Posit) -> Any:
 
 
 def _takum(body: Any, fmt: Takum) -> Any:
+    logarithm, behind = _logarithms(body, fmt)
+    one, mask = np.int64(1 << behind), np.int64((1 << behind) - 1)
+    return np.ldexp(((logarithm & mask) + one).astype(np.float64), (logarithm >> behind) - behind)
+
+
+def _logarithms(body: Any, fmt: Takum) -> tuple[Any, int]:
+    """c + m of magnitude codes in units of 2**-behind, and ``behind``, the bits after the regime."""
     bits = max(fmt.bits, 5)  # the codes of fewer bits have fewer than 3 regime bits
     behind = bits - 5
     one, mask = np.int64(1 << behind), np.int64((1 << behind) - 1)
     away = (body << np.uint64(bits - fmt.bits)).astype(np.int64) - np.int64(1 << (bits - 2))
     regime = np.abs(away) >> behind
     distance = (((np.abs(away) & mask) + one) << regime) - one
-    logarithm = np.where(away < 0, -distance, distance)  # c + m, in units of 2**-behind
-    return np.ldexp(((logarithm & mask) + one).astype(np.float64), (logarithm >> behind) - behind)
+    return np.where(away < 0, -distance, distance), behind
 
 
 def _logarithmic_takum(body: Any, fmt: Takum) -> Any:
-    """No float function rounds its result correctly: by a table, or each different code by itself."""
-    if fmt.bits <= _TABLE_BITS:
-        return np.array([0.0, *_powers(fmt), 0.0])[body.astype(np.int64)]
-    different, where = np.unique(body, return_inverse=True)
-    limit = fmt.limits()[0]
-    values = [float(fmt.magnitude(code)) if 0 < code <= limit else 0.0 for code in different.tolist()]
-    return np.array(values)[where.reshape(body.shape)]
-
-
-def _powers(fmt: Takum) -> Iterator[float]:
-    """The values of a logarithmic takum from code 1 on, each a known factor from the one before."""
-    codes = range(1, fmt.limits()[0] + 1)
-    unit = Fraction(1, 2 << max(fmt.bits - 5, 0))
-    for significand, exponent in exp_floors(map(fmt.steps, codes), unit, fmt.precision + 1):
-        yield math.ldexp((significand + 1) >> 1, exponent + 1)  # never a tie
+    """sqrt(e)**(c + m) is 2**((c + m) * log2(e) / 2)."""
+    logarithm, behind = _logarithms(body, fmt)
+    # One bit more, as bits are cut off behind the point.
+    whole, fraction, error = scaled_fraction(logarithm << np.int64(1), behind + 1, _HALF_LOG2_E)
+    powers, is_open = rounded_exp2(fraction, error, 53)
+    values = np.ldexp(powers, whole)
+    different, where = np.unique(body[is_open & (body != 0)], return_inverse=True)
+    known = [float(fmt.magnitude(code)) if code <= fmt.limits()[0] else 0.0 for code in different.tolist()]
+    values[is_open & (body != 0)] = np.array(known)[where]
+    return values
 
 
 def _leading_zeros(words: Any) -> Any:

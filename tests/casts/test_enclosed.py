@@ -14,11 +14,12 @@ from boundaries import Array, exact_value, label, points, stochastic_points
 import fmtemu as fe
 from fmtemu import LNS, Format, Quantizer, Rounding, Stochastic, Takum, exact
 from fmtemu.backends.numba import enclosed as loops
-from fmtemu.formats.logarithm import floor_log2
+from fmtemu.formats.logarithm import floor_exp2, floor_log2
 from fmtemu.kernels.bind import bind
 from fmtemu.kernels.bits import layout
 from fmtemu.kernels.enclosed import ENCLOSED
 from fmtemu.kernels.enclosed_grid import enclosed_grid
+from fmtemu.kernels.exp2 import rounded_exp2
 from fmtemu.kernels.log2 import CELL_BITS, LOG2_ERROR, PLACES
 from fmtemu.kernels.plan import FIELDS, make_plan
 from fmtemu.random import random_bits
@@ -174,6 +175,20 @@ def test_values_do_not_move_and_few_are_left_open(spec: str, share: float, opene
     x = fe.decode(codes, fmt, dtype=np.float64)
     assert np.array_equal(fe.encode(x, f"{spec} | stochastic(30)", seed=1), codes)
     assert len(opened) <= share * x.size
+
+
+@pytest.mark.parametrize("precision", [24, 53])
+def test_powers_are_rounded_correctly_or_left_open(precision: int) -> None:
+    """Next to the ends of cells and anywhere."""
+    ends = np.arange(0, 1 << 63, 1 << 57, dtype=np.uint64).astype(np.int64)
+    fraction = np.concatenate(
+        [ends, ends + 1, ends + (1 << 57) - 1, np.random.default_rng(6).integers(0, 1 << 63, 800)]
+    )
+    powers, is_open = rounded_exp2(fraction, 1, precision)
+    for number, power, unknown in zip(fraction.tolist(), powers.tolist(), is_open.tolist(), strict=True):
+        doubled = floor_exp2(Fraction(number, 1 << 63) + precision)
+        assert unknown or Fraction(power) == Fraction((doubled + 1) >> 1, 1 << (precision - 1))
+    assert is_open.mean() < 0.02
 
 
 def test_many_left_open_are_decided_by_the_definition(opened: list[float], monkeypatch: pytest.MonkeyPatch) -> None:

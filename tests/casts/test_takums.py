@@ -76,7 +76,7 @@ def test_every_code_reads_as_recorded(bits: int, oracle: Any) -> None:
 
 @pytest.mark.parametrize("bits", [2, 3, 5, 9, 12, 13, pytest.param(16, marks=pytest.mark.slow)])
 def test_tables_of_logarithmic_takums_are_exact(bits: int) -> None:
-    """They are made by products of powers; each of 17 bits is made by itself."""
+    """As the definition has them, and whatever the number of bits."""
     fmt = Takum(bits, logarithmic=True)
     codes = np.arange(1 << bits, dtype=np.min_scalar_type((1 << bits) - 1))
     for code, value in zip(codes.tolist(), fe.decode(codes, fmt, dtype=np.float64).tolist(), strict=True):
