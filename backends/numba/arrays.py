@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fmtemu.backends.numba.integers import as_float64
-from fmtemu.backends.numba.lookup import look_up
+from fmtemu.backends.numba.lookup import lookup
 from fmtemu.backends.numba.routes import (
     FLOAT64,
     Route,
@@ -103,7 +103,7 @@ def decode(codes: Any, fmt: Format, dtype: Any, out: Any) -> Any:
         if _overlaps(codes, out):
             codes = codes.copy()
     native = codes.astype(codes.dtype.newbyteorder("="), copy=False)
-    look_up(flatten(native), fmt, out.reshape(-1))
+    lookup(fmt, result)(flatten(native), out.reshape(-1))
     return out
 
 

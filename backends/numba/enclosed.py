@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,13 +11,13 @@ import numpy as np
 
 from fmtemu import exact
 from fmtemu.backends.numba.compile import compiled_draws, compiled_enclosed
-from fmtemu.backends.numba.lookup import look_up
+from fmtemu.backends.numba.lookup import lookup
 from fmtemu.kernels.plan import Plan
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
 
 #: Elements at a time: all that is held of them stays in the second-level cache.
-PIECE = 1 << 13
+PIECE = 1 << 14
 
 
 def enclosed_values(plan: Plan) -> Any:
@@ -35,30 +36,27 @@ class EnclosedLoop:
 
     def __call__(self, x: Any, y: Any, values: Any, key0: Any = None, key1: Any = None, offset: Any = 0) -> bool:
         """y = codes or values of x; returns whether x has a NaN."""
-        rounding = self.quantizer.rounding
-        loop = compiled_enclosed(self.family, "stochastic" if rounding.is_stochastic else "any")
-        size = min(PIECE, x.size)
-        source, random = np.empty(size), np.zeros(size + 128, np.int64)
-        codes, places, has_nan = np.empty(size, np.int64), np.empty(size + 1, np.int64), False
+        rounding, size = self.quantizer.rounding, min(PIECE, x.size)
+        loop, draw = compiled_enclosed(self.family, "stochastic" if rounding.is_stochastic else "any"), compiled_draws()
+        store = self._pairs if self.in_pairs else self._codes if self.to_codes else self._values(y.dtype)
+        source, codes, places = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
+        random, first, has_nan = np.zeros(size + 128, np.int64), int(offset), False
         for start in range(0, x.size, PIECE):
-            part = slice(start, min(start + PIECE, x.size))
-            size = part.stop - start
+            size = min(PIECE, x.size - start)
             with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
-                source[:size] = x[part]
+                source[:size] = x[start : start + size]
             drawn = random
             if isinstance(rounding, Stochastic):
-                first = int(offset) + start
-                lead = first % 64
-                groups = random[: -(-(lead + size) // 64) * 64]
-                compiled_draws()(groups, rounding.bits, np.uint64(first - lead), key0, key1)
+                lead = (first + start) % 64
+                draw(random[: -(-(lead + size) // 64) * 64], rounding.bits, np.uint64(first + start - lead), key0, key1)
                 drawn = random[lead:]
             count, nan_here = loop(source[:size], drawn, codes, places, values)
             for place in places[:count].tolist():
                 codes[place] = self._define(float(source[place]), int(drawn[place]))
-            has_nan |= nan_here
-            self._store(codes[:size], y, part)
+            store(codes[:size], y, start)
             if nan_here and not self.to_codes and self.quantizer.outcomes.nan is None:
-                y[part][np.isnan(source[:size])] = np.nan
+                y[start : start + size][np.isnan(source[:size])] = np.nan
+            has_nan |= nan_here
         return has_nan
 
     def _define(self, number: float, random: int) -> int:
@@ -67,10 +65,16 @@ class EnclosedLoop:
         assert code is not None  # numbers that are finite have one
         return code - (code >> 63 << 64)
 
-    def _store(self, codes: Any, y: Any, part: slice) -> None:
-        if self.in_pairs:
-            y[part.start // 2 : (part.stop + 1) // 2] = codes[::2] | codes[1::2] << 4
-        elif self.to_codes:
-            y[part] = codes
-        else:
-            look_up(codes, self.quantizer.format, y[part])
+    def _codes(self, codes: Any, y: Any, start: int) -> None:
+        y[start : start + codes.size] = codes
+
+    def _pairs(self, codes: Any, y: Any, start: int) -> None:
+        y[start // 2 : (start + codes.size) // 2] = codes[::2] | codes[1::2] << 4
+
+    def _values(self, dtype: np.dtype[Any]) -> Callable[[Any, Any, int], None]:
+        look_up = lookup(self.quantizer.format, dtype)
+
+        def store(codes: Any, y: Any, start: int) -> None:
+            look_up(codes, y[start : start + codes.size])
+
+        return store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -18,15 +19,19 @@ _COMPUTED = 1 << 18
 _TABLE_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def look_up(codes: Any, fmt: Format, out: Any) -> None:
-    """out = the values of codes; both are flat and contiguous."""
-    if fmt.bits <= _TABLE_BITS and out.dtype in _TABLE_DTYPES:
-        compiled_lookup()(codes, out, value_table(fmt, out.dtype))
-        return
-    precision = as_format(out.dtype).precision
-    for start in range(0, codes.size, _COMPUTED):
-        part = slice(start, start + _COMPUTED)
-        out[part] = decode_values(codes[part], fmt, precision).astype(out.dtype)
+def lookup(fmt: Format, dtype: np.dtype[Any]) -> Callable[[Any, Any], None]:
+    """The function of flat, contiguous codes and an array of a dtype that fills it with their values."""
+    if fmt.bits <= _TABLE_BITS and dtype in _TABLE_DTYPES:
+        loop, table = compiled_lookup(), value_table(fmt, dtype)
+        return lambda codes, out: loop(codes, out, table)
+    precision = as_format(dtype).precision
+
+    def compute(codes: Any, out: Any) -> None:
+        for start in range(0, codes.size, _COMPUTED):
+            part = slice(start, start + _COMPUTED)
+            out[part] = decode_values(codes[part], fmt, precision).astype(dtype)
+
+    return compute
 
 
 @lru_cache(maxsize=64)

@@ -52,7 +52,7 @@ _SHARED = (
 
 #: What the kernels' rounding names stand for.
 _ROUNDINGS: dict[str, dict[str, Any]] = {
-    "any": {"round_shift": rounding.deterministic},
+    "any": {"round_shift": rounding.deterministic, "addend": enclosed_quick.deterministic_addend},
     "nearest_even": {
         "round_shift": rounding.nearest_even,
         "round_units": quick.nearest_units,
@@ -60,6 +60,7 @@ _ROUNDINGS: dict[str, dict[str, Any]] = {
     },
     "stochastic": {
         "round_shift": rounding.stochastic,
+        "addend": enclosed_quick.stochastic_addend,
         "round_units": quick.stochastic_units,
         "round_flat": quick.stochastic_flat,
     },

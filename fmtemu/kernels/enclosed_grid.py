@@ -13,6 +13,7 @@ from fmtemu.formats.natural import ln_bounds
 from fmtemu.formats.takum import Takum
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits
 from fmtemu.kernels.log2 import CELL_BITS, LOG2_ERROR, PLACES
+from fmtemu.rounding import Rounding, Stochastic
 
 _EXPONENTS, _MANTISSA, _LEAST_EXPONENT = 1 << 11, 52, -1022
 #: The natural logarithm of 2, to more digits than any word has.
@@ -26,8 +27,8 @@ def is_enclosed(fmt: Format) -> bool:
     return isinstance(fmt, Takum) and fmt.logarithmic
 
 
-def enclosed_grid(fmt: Format) -> tuple[str, dict[str, int], tuple[int, ...]]:
-    """(family, fields, table) of the kernel, the fields without those of the rounding and the edges."""
+def enclosed_grid(fmt: Format, rounding: Rounding) -> tuple[str, dict[str, int], tuple[int, ...]]:
+    """(family, fields, table) of the kernel, the fields without its mode and its edges."""
     positive, negative = fmt.limits()
     reach = {
         "most": min(positive, negative) if fmt.has_negative else positive,
@@ -41,7 +42,7 @@ def enclosed_grid(fmt: Format) -> tuple[str, dict[str, int], tuple[int, ...]]:
         own = {"least": fmt.least_exponent, "flip": -int(fmt.exponent == "falling"), "mask": fmt.field_mask}
         ends = {"first": int(fmt.has_zero), "last": 1 << 62}
         quick = _quick_log(rate, fmt.least_exponent, precision)
-        return "enclosed_log", {**fields, **own, **reach, **ends, **quick}, table
+        return "enclosed_log", {**fields, **own, **reach, **ends, **quick, **_drawing(quick, rounding)}, table
     assert isinstance(fmt, Takum)
     behind, one = fmt.bits - 5, 1 << (fmt.bits - 2)
     kept, cut = max(behind, 0), max(-behind, 0)
@@ -49,7 +50,8 @@ def enclosed_grid(fmt: Format) -> tuple[str, dict[str, int], tuple[int, ...]]:
     own = {"cut": cut, "behind": kept, "one": one, "mask": (1 << fmt.bits) - 1}
     own["width"] = (fields["error"] + 1) << kept
     ends = {"first": 1, "last": fmt.limits()[0]}
-    return "enclosed_takum", {**fields, **own, **reach, **ends, **_quick_takum(behind, one)}, table
+    quick = _quick_takum(behind, one)
+    return "enclosed_takum", {**fields, **own, **reach, **ends, **quick, **_drawing(quick, rounding)}, table
 
 
 def _quick_log(rate: Fraction, least: int, precision: int) -> dict[str, int]:
@@ -71,10 +73,16 @@ def _quick_takum(behind: int, one: int) -> dict[str, int]:
 def _quick(factor: int, deep: int, start: int, reach: Fraction, reading: Fraction) -> dict[str, int]:
     near = min(math.ceil(reach + reading), 1 << (deep - 1))  # then every source is near a code
     root = _float(Fraction(math.sqrt(0.5)))
-    return {
-        **{"root": root, "factor": factor, "deep": deep, "start": start},
-        **{"reach": math.ceil(reach), "near": near},
-    }
+    reach += 2  # what is added to a position is less than that from where it belongs
+    return {"root": root, "factor": factor, "deep": deep, "start": start, "reach": math.ceil(reach), "near": near}
+
+
+def _drawing(quick: dict[str, int], rounding: Rounding) -> dict[str, int]:
+    if not isinstance(rounding, Stochastic):
+        return {"lift": 0, "lower": 0, "half_k": 0}
+    lift = quick["deep"] - rounding.bits
+    half = 1 << lift >> 1 if lift > 0 and rounding.variant in "BC" else 0
+    return {"lift": max(lift, 0), "lower": max(-lift, 0), "half_k": half}
 
 
 def _logarithm(rate: Fraction, behind: int, precision: int) -> tuple[dict[str, int], tuple[int, ...]]:

@@ -14,19 +14,21 @@ from fmtemu.kernels.words import (
     ONE,
     WORD_BITS,
     ZERO,
+    addend,
     from_bits,
-    round_shift,
     shl,
     shr,
     to_bits,
+    where,
     word,
 )
 
 #: As float bits: root: sqrt(1/2); factor: what log2 is multiplied by. deep: bits after a position's
 #: point; start: the position, in their units, of 1; reach: how far positions may be off, and near: so near a code a
 #: source may count as its value, in these units; most: the greatest magnitude code that values of
-#: either sign have; unsigned: 1 where none is negative.
-QUICK_ENCLOSED = ("root", "factor", "deep", "start", "reach", "near", "most", "unsigned")
+#: either sign have; unsigned: 1 where none is negative; lift, lower: left and right shifts that make random
+#: integers parts of a step; half_k: half a unit of k, where it is rounded.
+QUICK_ENCLOSED = ("root", "factor", "deep", "start", "reach", "near", "most", "unsigned", "lift", "lower", "half_k")
 
 
 def float_log2(magnitude: Any, p: Any) -> Any:
@@ -45,16 +47,31 @@ def float_log2(magnitude: Any, p: Any) -> Any:
     return integer + 2.8853900817779268 * (s + s * series)  # 2 / ln(2)
 
 
+def deterministic_addend(position: Any, negative: Any, random: Any, p: Any) -> Any:
+    """What makes a position that is on no boundary carry where it is to go up; see fmtemu.kernels.rounding."""
+    below = word(shl(ONE, p.deep) - ONE)
+    bit = word(word(shr(position, p.deep) & p.parity) ^ word(negative & p.sign) ^ p.constant)
+    return word(word(shr(below, ONE) & p.half) + word(below & word(bit * p.step)))
+
+
+def stochastic_addend(position: Any, negative: Any, random: Any, p: Any) -> Any:
+    """The same for a random integer: its own part of a step, and what rounds k, less than one unit off."""
+    below = word(shl(ONE, p.deep) - ONE)
+    scaled = word(shr(shl(random, p.lift), p.lower) + p.half_k)
+    fair = word(below & word(ZERO - shr(random, word(p.bits - ONE))))
+    return where(p.equal != ZERO, fair, scaled)
+
+
 def between_codes(x: Any, position: Any, random: Any, p: Any) -> Any:
     """(code, is_open): the rounded magnitude code, where both ends of what the position may be agree."""
-    negative = word(shr(x, word(WORD_BITS - ONE)) & ONE)
-    low = round_shift(word(position - p.reach), p.deep, negative, random, p)
-    high = round_shift(word(position + p.reach), p.deep, negative, random, p)
-    code = word(low | p.jam)
-    one = shl(ONE, p.deep)
-    is_near = word(word(position + p.near) & word(one - ONE)) <= word(p.near + p.near)
+    one, negative = shl(ONE, p.deep), word(shr(x, word(WORD_BITS - ONE)) & ONE)
+    below = word(one - ONE)
+    moved = word(position + addend(position, negative, random, p))
+    code = word(shr(moved, p.deep) | p.jam)
+    is_doubtful = word(word(moved + p.reach) & below) <= word(p.reach + p.reach)
+    is_near = word(word(position + p.near) & below) <= word(p.near + p.near)
     is_outside = (position < one) | (code > p.most) | (word(negative & p.unsigned) > ZERO)
-    return code, (low != high) | is_near | is_outside
+    return code, is_doubtful | is_near | is_outside
 
 
 def quick_enclosed_log(x: Any, random: Any, p: Any) -> Any:

@@ -132,7 +132,7 @@ def _enclosed_plan(quantizer: Quantizer) -> Plan:
             f"{quantizer} cannot be cast in arrays: no kernel draws where sources have too few exponents for a step "
             "below its values; use fmtemu.exact, one number at a time"
         )
-    family, grid, table = enclosed_grid(quantizer.format)
+    family, grid, table = enclosed_grid(quantizer.format, quantizer.rounding)
     mode = mode_of(quantizer.rounding, twos_complement=False)._asdict()
     fields = {**mode, **grid, **_edge(quantizer, 64, 53, to_codes=True)}
     return _tabulated(family, fields, [*table], 64)

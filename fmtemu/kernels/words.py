@@ -90,5 +90,5 @@ def _unbound(*arguments: Any) -> Any:
     raise RuntimeError("kernels run only after fmtemu.kernels.bind.bind")
 
 
-#: Bound to the deterministic or the stochastic function of fmtemu.kernels.rounding and quick.
-round_shift = round_units = round_flat = _unbound
+#: Bound to the deterministic or the stochastic function of fmtemu.kernels.rounding, quick and enclosed_quick.
+round_shift = round_units = round_flat = addend = _unbound

@@ -28,8 +28,8 @@ def cast(quantizer: str, **options: Any) -> Job:
 
 def encode(fmt: str) -> Job:
     def job(x: Any, y: Any) -> Callable[[], Any]:
-        codes = np.empty(x.shape, np.uint8)
-        return lambda: fe.encode(x, fmt, out=codes)
+        codes = np.empty(x.shape, np.uint8 if fe.as_quantizer(fmt).format.bits <= 8 else np.uint16)
+        return lambda: fe.encode(x, fmt, out=codes, seed=1)
 
     return job
 
@@ -103,6 +103,10 @@ JOBS: dict[str, Job] = {
     "cast takum16, float64": in_float64(cast("takum16")),
     "cast lns8": cast("lns8"),
     "cast lns16": cast("lns16"),
+    "cast lns8, stochastic": cast("lns8 | stochastic", seed=1),
+    "cast lns16, stochastic": cast("lns16 | stochastic", seed=1),
+    "encode takumlog16": encode("takumlog16"),
+    "encode takumlog16, stochastic": encode("takumlog16 | stochastic"),
     "cast int8": cast("int8"),
     "cast nf4": cast("nf4"),
     "cast dynamic8": cast("dynamic8"),

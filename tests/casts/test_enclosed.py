@@ -197,10 +197,10 @@ def test_many_left_open_are_decided_by_the_definition(opened: list[float], monke
     x = np.random.default_rng(2).normal(size=300).astype(np.float32)
     random = random_bits(9, (), 77, x.size, 3).tolist()
     expected = [exact.encode(Fraction(number), quantizer, r) for number, r in zip(x.tolist(), random, strict=True)]
-    family, grid, table = enclosed_grid(quantizer.format)
+    family, grid, table = enclosed_grid(quantizer.format, quantizer.rounding)
     wide = {**grid, "near": 1 << (grid["deep"] - 1), "error": 1 << (PLACES - 2)}
     fe.backends.numba.routes.encode_route.cache_clear()
-    monkeypatch.setattr("fmtemu.kernels.plan.enclosed_grid", lambda fmt: (family, wide, table))
+    monkeypatch.setattr("fmtemu.kernels.plan.enclosed_grid", lambda fmt, rounding: (family, wide, table))
     monkeypatch.setattr(loops, "PIECE", 64)
     try:
         assert fe.encode(x, quantizer, seed=9, offset=77).tolist() == expected
