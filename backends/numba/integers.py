@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from fmtemu.formats import Float, Posit
+from fmtemu.formats import LNS, Float, Format, Posit
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
@@ -60,8 +61,15 @@ def _check_decisions(quantizer: Quantizer) -> None:
     if isinstance(fmt, Float | Posit | FixedPoint):
         if fmt.precision + random_bits >= _EVEN_BITS:
             raise _too_fine(quantizer, f"its precision and random bits may be {_EVEN_BITS - 1} together")
-    elif max(fmt.largest, -fmt.lowest) >= 1 << 53:
+    elif _end(fmt) > 1 << 53:
         raise _too_fine(quantizer, "its values must be below 2**53")
+
+
+def _end(fmt: Format) -> Fraction:
+    """The magnitude from which on every number overflows."""
+    if isinstance(fmt, LNS):
+        return fmt.magnitude(fmt.limits()[0] + 1)
+    return max(fmt.largest, -fmt.lowest)
 
 
 def _too_fine(quantizer: Quantizer, why: str) -> ValueError:

@@ -7,9 +7,19 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
-from boundaries import Array, exact_value, label, points, stochastic_points
+from boundaries import (
+    Array,
+    bits_of,
+    exact_value,
+    label,
+    points,
+    possible_edges,
+    remembering,
+    stochastic_points,
+)
 
 import fmtemu as fe
 from fmtemu import LNS, Format, Quantizer, Rounding, Stochastic, Takum, exact
@@ -189,6 +199,40 @@ def test_powers_are_rounded_correctly_or_left_open(precision: int) -> None:
         doubled = floor_exp2(Fraction(number, 1 << 63) + precision)
         assert unknown or Fraction(power) == Fraction((doubled + 1) >> 1, 1 << (precision - 1))
     assert is_open.mean() < 0.02
+
+
+@pytest.mark.parametrize("spec", ["lns8", "takumlog8", "lns<6,2,linear>"])
+@pytest.mark.parametrize("source", ["float16", ">f4", "bfloat16", "int16", "uint64"])
+def test_any_source(source: str, spec: str) -> None:
+    dtype = np.dtype(ml_dtypes.bfloat16) if source == "bfloat16" else np.dtype(source)
+    x = np.random.default_rng(8).uniform(0, 40, 30).astype(dtype)
+    quantizer = fe.as_quantizer(f"{spec} | stochastic(4)")
+    random = random_bits(4, (), 0, x.size, 4).tolist()
+    truth = [exact.encode(Fraction(float(v)), quantizer, r) for v, r in zip(x, random, strict=True)]
+    assert fe.encode(x, quantizer, seed=4).tolist() == truth
+    values = [float(quantizer.format.value(code or 0)) for code in truth]
+    assert fe.cast(x, quantizer, seed=4, dtype=np.float64).tolist() == values
+
+
+EDGED = (LNS(5, 1), LNS(5, 1, signed=False), LNS(4, 1, coordinate="linear"), Takum(6, logarithmic=True))
+
+
+@pytest.mark.parametrize("fmt", EDGED, ids=label)
+def test_edges_of_stochastic_roundings(fmt: Format) -> None:
+    """All that the format can have, on float32."""
+    rounding = Stochastic(3, "B")
+    x = points(fmt, "float32")[:150]
+    random = random_bits(4, (2,), 30, x.size, rounding.bits).tolist()
+    oracle = remembering(fmt)
+    for edges in possible_edges(fmt, rounding):
+        quantizer, slow = Quantizer(fmt, rounding, edges), Quantizer(oracle, rounding, edges)
+        truth = [exact.encode(exact_value(v), slow, r) for v, r in zip(x.tolist(), random, strict=True)]
+        known = np.array([code is not None for code in truth])
+        codes = fe.encode(np.where(known, x, 1), quantizer, seed=4, stream=(2,), offset=30)
+        assert codes[known].tolist() == [code for code in truth if code is not None]
+        values = fe.cast(x, quantizer, seed=4, stream=(2,), offset=30, dtype=np.float64)
+        assert np.array_equal(bits_of(values[known]), bits_of(fe.decode(codes[known], fmt, dtype=np.float64)))
+        assert np.isnan(values[~known]).all()
 
 
 def test_many_left_open_are_decided_by_the_definition(opened: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
