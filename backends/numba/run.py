@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -38,8 +39,9 @@ def run(route: Route, x: Any, y: Any, key: tuple[int, int] | None = None, offset
 
 def run_parts(part: Callable[[int, int], bool], size: int, multiple: int, step: int | None = None) -> bool:
     """Call part(start, stop) for parts of ``size`` elements, ``step`` each or one per thread, that start
-    at multiples of ``multiple``; returns whether any call did return True."""
-    threads = max(min(config.NUMBA_NUM_THREADS, 2 * size // THREADED), 1)
+    at multiples of ``multiple``; returns whether any call did return True. In a call that is such a part there are no
+    further threads: all may be waiting as it does."""
+    threads = 1 if _is_worker() else max(min(config.NUMBA_NUM_THREADS, 2 * size // THREADED), 1)
     if threads == 1 and step is None:
         return part(0, size)
     step = step or -(-size // (threads * multiple)) * multiple
@@ -49,9 +51,21 @@ def run_parts(part: Callable[[int, int], bool], size: int, multiple: int, step: 
     return any(found)
 
 
+_worker = threading.local()
+
+
+def _is_worker() -> bool:
+    """Whether this thread is one of the pool's."""
+    return getattr(_worker, "is_one", False)
+
+
+def _start_worker() -> None:
+    _worker.is_one = True
+
+
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(config.NUMBA_NUM_THREADS, thread_name_prefix="fmtemu")
+    return ThreadPoolExecutor(config.NUMBA_NUM_THREADS, thread_name_prefix="fmtemu", initializer=_start_worker)
 
 
 # A forked child has the pool but not its threads.

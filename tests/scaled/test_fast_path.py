@@ -216,15 +216,23 @@ def test_slabs_change_nothing(spec: str, monkeypatch: pytest.MonkeyPatch) -> Non
     same(sliced.scales, codes.scales)
 
 
-def test_threads_and_dtypes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "spec", ["mxfp4", "nvfp4", "mxfp8_e4m3 | toward_zero", "mxfp4 | stochastic", "block<int8,token,float32>"]
+)
+def test_threads_and_dtypes_change_nothing(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x = numbers(40, seed=7)
-    quantizer = Quantizer("mxfp4")
-    expected = fe.cast(x, quantizer)
+    expected, encoded = fe.cast(x, spec, seed=1), fe.encode(x, spec, seed=1)
     monkeypatch.setattr("fmtemu.backends.numba.run.THREADED", 256)
     monkeypatch.setattr("fmtemu.backends.numba.run.config.NUMBA_NUM_THREADS", 3)
-    np.testing.assert_array_equal(fe.cast(x, quantizer), expected)
-    np.testing.assert_array_equal(fe.cast(x, quantizer, dtype=np.float64).astype(np.float32), expected)
-    np.testing.assert_array_equal(fe.cast(np.asfortranarray(x), quantizer), expected)
+    same(fe.cast(x, spec, seed=1), expected)
+    threaded = fe.encode(x, spec, seed=1)
+    same(threaded.codes, encoded.codes)
+    same(threaded.scales, encoded.scales)
+    same(fe.decode(threaded), expected)
+    same(fe.cast(np.asfortranarray(x), spec, seed=1), expected)
+    same(fe.cast(y := x.copy(), spec, seed=1, out=y), expected)
+    if spec == "mxfp4":
+        same(fe.cast(x, spec, dtype=np.float64).astype(np.float32), expected)
 
 
 @pytest.mark.parametrize(
