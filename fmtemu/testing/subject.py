@@ -43,7 +43,7 @@ class Subject:
     returns: str = "values"
     seeded: bool = False
     writes: str = ""
-    _values: dict[int, float] = field(default_factory=dict)
+    _values: dict[tuple[int, int], float] = field(default_factory=dict)
 
     @property
     def is_isolated(self) -> bool:
@@ -93,9 +93,9 @@ class Subject:
             code &= (1 << bits) - 1
         if code >> bits:
             raise CasterError("runs", f"returns code {code:#x}, and codes of {self.format} have {bits} bits")
-        if code not in self._values:
-            self._values[code] = float(self.format.value_in(code, precision))
-        return self._values[code]
+        if (code, precision) not in self._values:
+            self._values[code, precision] = float(self.format.value_in(code, precision))
+        return self._values[code, precision]
 
 
 def _is_dtype_of(dtype: np.dtype[Any], fmt: Format) -> bool:
