@@ -67,13 +67,19 @@ def cast_tile(tile: Tile, quantizer: Quantizer, source: str, random: int = 0) ->
     return [float(v) for v in exact_scaled.decode(encoded, fmt, tile.t, source)]
 
 
-def cast_tile_with(tile: Tile, quantizer: Quantizer, source: str, find_scale: FindScale) -> list[float]:
-    """As cast_tile, with a scale found in another way; for symmetric scalings."""
+def cast_tile_with(
+    tile: Tile, quantizer: Quantizer, source: str, find_scale: FindScale, via: Quantizer | None = None
+) -> list[float]:
+    """As cast_tile, with a scale found in another way, or quotients that are rounded ``via`` another format
+    first; for symmetric scalings."""
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
     if fmt.scaling.nonfinite == "nan" and not all(map(exact_scaled.is_finite, tile.values)):
         return [math.nan] * len(tile.values)
     scale = find_scale(tile.values, fmt, tile.t)
-    codes = [exact.encode(exact_scaled.divide(v, fmt, scale, tile.t), quantizer.element) for v in tile.values]
+    quotients = [exact_scaled.divide(v, fmt, scale, tile.t) for v in tile.values]
+    if via is not None:
+        quotients = [exact.cast(q, via) if exact_scaled.is_finite(q) else q for q in quotients]
+    codes = [exact.encode(q, quantizer.element) for q in quotients]
     decoded = exact_scaled.decode(exact_scaled.Tile(scale, 0, codes), fmt, tile.t, source)
     return [float(v) for v in decoded]

@@ -67,6 +67,7 @@ def _makers(fmt: Scaled, source: np.finfo[Any]) -> dict[str, Callable[[_Random, 
     values, middles = decision_magnitudes(element, 1 << 10)
     decisions = np.array([float(v) for v in (*values, *middles) if 0 < v <= element.largest])
     largest, half_ulp = float(element.largest), float(source.eps) / 2
+    mantissa = largest / 2.0**element.emax
     span = min(source.maxexp, 120)
 
     def spread(random: _Random, count: int) -> Array:
@@ -81,7 +82,7 @@ def _makers(fmt: Scaled, source: np.finfo[Any]) -> dict[str, Callable[[_Random, 
 
     def top(factor: float) -> Callable[[_Random, int], Array]:
         def make(random: _Random, count: int) -> Array:
-            x = random.uniform(-1, 1, count) * 0.9 * np.exp2(-random.integers(0, 14, count))
+            x = random.uniform(-1, 1, count) * 0.9 * np.exp2(-random.integers(0, 20, count))
             x[random.integers(0, count)] = 1.0
             x[:: max(1, min(count, fmt.scaling.size or count))] = factor
             scaled: Array = np.ldexp(x, int(random.integers(-span // 3, span // 3)))
@@ -121,6 +122,10 @@ def _makers(fmt: Scaled, source: np.finfo[Any]) -> dict[str, Callable[[_Random, 
         "a largest number just above a power of two": top(1 + float(source.eps)),
         "a largest number between the element's largest and the next power of two": top(1.9),
         "a largest number that rounds up": top(1.97),
+        "a largest number that rounds up in bfloat16": top(2 - 2.0**-9),
+        "the element's largest number times a power of two": top(mantissa),
+        "just above that": top(mantissa * (1 + float(source.eps))),
+        "just below that": top(mantissa * (1 - half_ulp)),
         "a largest number of 1.3 times a power of two": top(1.3),
         "a negative number as the largest": signed,
         "rising numbers": rising,

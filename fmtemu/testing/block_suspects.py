@@ -82,9 +82,12 @@ def block_suspects(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
             other = Quantizer(fmt, name, quantizer.edges)
             yield Suspect(law, f"{phrase}, in its elements", partial(whole, quantizer=other))
     for via in ("float32", "bfloat16", "float16"):
-        if as_format(via).precision < as_format(source).precision:
+        if as_format(via).precision <= as_format(source).precision:
             first = partial(_cast_via, quantizer=quantizer, source=source, via=Quantizer(via))
             yield Suspect("double_rounding", f"rounds twice: its input to {via} first", first)
+            if not fmt.scaling.affine:
+                quotient = partial(_cast_quotient, quantizer=quantizer, source=source, via=Quantizer(via))
+                yield Suspect("double_rounding", f"rounds twice: the quotient by the scale to {via} first", quotient)
     with suppress(ValueError):
         flushing = Quantizer(fmt, quantizer.rounding, Edges(subnormals="flush"))
         yield Suspect("subnormals", "flushes subnormal elements to zero", partial(whole, quantizer=flushing))
@@ -137,6 +140,12 @@ def _cast_outer(x: Array, quantizer: Quantizer, source: str, factor: Fraction) -
     for tile in tiles_of(x, fmt):
         t = tile.t if tile.t == 1 else Fraction(exact.cast(tile.t * factor, float32))
         yield tile.part, cast_tile(tile._replace(t=t), quantizer, source)
+
+
+def _cast_quotient(x: Array, quantizer: Quantizer, source: str, via: Quantizer) -> Made:
+    fmt = quantizer.format
+    assert isinstance(fmt, Scaled)
+    return ((tile.part, cast_tile_with(tile, quantizer, source, _of, via)) for tile in tiles_of(x, fmt))
 
 
 def _cast_flat(x: Array, quantizer: Quantizer, source: str) -> Made:
@@ -208,7 +217,7 @@ def _scales(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
         "ignores the largest element's exponent in the scale": lambda v, f, t: _times(v, f, t, f.element.emax),
     }
     for k in (1, -1, 2, -2):
-        ways[f"has scales 2^{k} times the right ones"] = partial(_times, k=k)
+        ways[f"has scales that are wrong by the factor 2^{k}"] = partial(_times, k=k)
     for phrase, way in ways.items():
         yield Suspect("block_scale", phrase, partial(_cast_with, quantizer=quantizer, source=source, find_scale=way))
     yield Suspect(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fmtemu import exact_scaled
 from fmtemu.formats import Scaled
 from fmtemu.quantizer import Quantizer
-from fmtemu.testing.block_cast import Tile, cast_tile, tiles_of
+from fmtemu.testing.block_cast import Tile, cast_tile, cast_tile_with, tiles_of
 from fmtemu.testing.block_inputs import block_inputs, stays_in_row
 from fmtemu.testing.block_suspects import Suspect, block_suspects
 from fmtemu.testing.evidence import rounding_law
@@ -149,6 +149,10 @@ def _law(case: _Wrong, quantizer: Quantizer, source: str) -> str:
     if np.isnan(case.got).all() or not case.got.any() or fmt.scaling.affine:
         return "block_scale"
     scale = exact_scaled.find_scale(tile.values, fmt, tile.t)
+    for factor in (Fraction(2), Fraction(1, 2), Fraction(4), Fraction(1, 4)):
+        other = cast_tile_with(tile, quantizer, source, lambda v, f, t, factor=factor: scale * factor)  # type: ignore[misc]
+        if agree(np.array(other), case.got, fmt.element).all():
+            return "block_scale"
     wrong = ~agree(case.expected, case.got, fmt.element)
     laws = [
         _element_law(v, quantizer, scale, tile.t, float(g))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmtemu.formats import Format, Scaled, as_format
+from fmtemu.formats import Float, Format, Scaled, as_format
 from fmtemu.testing.expectation import agree, check_source
 from fmtemu.testing.number_line import magnitude_codes
 from fmtemu.testing.report import Counterexample, Report, Violation, in_order
@@ -27,26 +27,28 @@ def check_codec(
     """Whether ``decode`` gives the value of every code of a format, and ``encode`` brings the code back.
 
     ``decode`` takes an array of codes (the smallest unsigned dtype that holds them) and returns one of dtype
-    ``source``; ``encode`` is its inverse. All codes of up to 16 bits are tried, of wider formats a sample. Of
-    NaN any code of a NaN may come back, and of -0 the code of 0 where the format has only one zero.
+    ``source``; ``encode`` is its inverse, and is given the right values. All codes of up to 16 bits are tried,
+    of wider formats a sample. Of NaN any code of a NaN may come back.
     """
     number_format = as_format(fmt)
     if isinstance(number_format, Scaled):
         raise ValueError(f"codes of {number_format} need scales; check its element {number_format.element}")
     check_source(number_format, source)
     codes = _codes(number_format)
+    precision = as_format(source).precision
+    right = np.array([float(number_format.value_in(code, precision)) for code in codes.tolist()])
     subject = f"codec of {number_format}"
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(decode(codes.copy()))
-            back = np.asarray(encode(values.copy()))
+            back = np.asarray(encode(right.astype(source)))
     except Exception as error:  # whatever it raises is the finding
         return Report(subject, (Violation("runs", 1, 0, None, f"raises {type(error).__name__}: {error}"),))
     for name, result in (("decode", values), ("encode", back)):
         if result.shape != codes.shape:
             told = f"{name} returns shape {result.shape} for an array of shape {codes.shape}"
             return Report(subject, (Violation("runs", 1, 0, None, told),))
-    broken = in_order(_judge(number_format, codes, values.astype(np.float64), back, source))
+    broken = in_order(_judge(number_format, codes, right, values.astype(np.float64), back, source))
     held = tuple(law for law in ("runs", "representable", "round_trip") if law not in {v.law for v in broken})
     return Report(subject, broken, held, codes.size)
 
@@ -65,9 +67,7 @@ def _codes(fmt: Format) -> Array:
     return np.array(sorted(found | {code for code in specials if code is not None}), code_dtype(fmt))
 
 
-def _judge(fmt: Format, codes: Array, values: Array, back: Array, source: str) -> Iterator[Violation]:
-    precision = as_format(source).precision
-    right = np.array([float(fmt.value_in(code, precision)) for code in codes.tolist()])
+def _judge(fmt: Format, codes: Array, right: Array, values: Array, back: Array, source: str) -> Iterator[Violation]:
     wrong = np.flatnonzero(~agree(right, values, fmt))
     if wrong.size:
         i = int(wrong[0])
@@ -79,13 +79,15 @@ def _judge(fmt: Format, codes: Array, values: Array, back: Array, source: str) -
             expected_bits=bits_of(float(right[i]), source),
             where=f"decoding code {int(codes[i]):#x}",
         )
-        yield Violation("representable", wrong.size, codes.size, example, _symptom(right[wrong], values[wrong]))
+        yield Violation("representable", wrong.size, codes.size, example, _symptom(fmt, right[wrong], values[wrong]))
     again = np.flatnonzero(~_same_codes(fmt, codes, back))
     if again.size:
         i = int(again[0])
         told = f"code {int(codes[i]):#x}, value {float(right[i])!r}, comes back as code {int(back[i]):#x}"
         example = Counterexample(x=float(right[i]), got=None, expected=None, source=source, where=told)
-        phrase = "" if wrong.size else f"does not bring back {again.size} of {codes.size} codes: {told}"
+        phrase = f"does not bring back {again.size} of {codes.size} codes: {told}"
+        if (codes[again] % 2 == 1).all():
+            phrase = "loses the last bit of codes"
         yield Violation("round_trip", again.size, codes.size, example, phrase)
 
 
@@ -105,21 +107,23 @@ def _is_nan(fmt: Format, code: int) -> bool:
     return value != value
 
 
-def _symptom(right: Array, got: Array) -> str:
+def _symptom(fmt: Format, right: Array, got: Array) -> str:
+    if isinstance(fmt, Float) and (np.abs(right) < 2.0**fmt.emin).all() and right.any():
+        return "decodes subnormals to other values"
+    if np.isnan(right).all() and not np.isnan(got).any():
+        return "decodes NaN to numbers"
+    if not got.any():
+        return "decodes to zero what is not zero"
     with np.errstate(all="ignore"):
         ratio = got / right
     finite = ratio[np.isfinite(ratio)]
     if finite.size == right.size and (finite == finite[0]).all():
         if finite[0] == -1:
             return "decodes to the wrong sign"
-        exponent = math.log2(abs(finite[0])) if finite[0] else math.nan
-        return f"decodes to {finite[0]:g} times the value" + (
-            ": its exponent bias is off" if exponent == int(exponent) else ""
-        )
-    if np.isnan(right).all():
-        return "decodes NaN to numbers"
+        is_power = math.frexp(abs(float(finite[0])))[0] == 0.5
+        return f"decodes to {finite[0]:g} times the value{': its exponent bias is off' if is_power else ''}"
     if np.isinf(right).all():
         return "decodes infinity to something else"
-    if not got.any():
-        return "decodes to zero what is not zero"
+    if (right < 0).all():
+        return "decodes codes of negative numbers to others, as if they had no sign"
     return f"decodes {right.size} codes to other values"

@@ -208,7 +208,18 @@ def _judge(operands: list[Operand], got: Array, name: str, quantizer: Quantizer,
     for case in wrong:
         by_law.setdefault(_law(case, quantizer), []).append(case)
     for law, cases in by_law.items():
-        yield _violation(law, cases, len(operands), phrase, quantizer, source, name)
+        told = phrase or _symptom(law, cases)
+        yield _violation(law, cases, len(operands), told, quantizer, source, name)
+
+
+def _symptom(law: str, cases: list[_Wrong]) -> str:
+    """What wrong results have in common, where no known mistake makes all."""
+    if law == "signed_zero":
+        right = {"-0" if math.copysign(1, c.expected) < 0 else "+0" for c in cases}
+        return f"gives zeros of the wrong sign: {' or '.join(sorted(right))} is right"
+    if law in ("arithmetic", "ties"):
+        return "does not round the exact result: bits that decide are lost before it rounds"
+    return ""
 
 
 def _law(case: _Wrong, quantizer: Quantizer) -> str:
@@ -254,6 +265,14 @@ def _mistakes(name: str, quantizer: Quantizer) -> Iterator[tuple[str, Callable[[
             return _round(exact_result("add", (float(product), row[2]), quantizer), quantizer)
 
         yield "rounds the product before it adds: it is not fused", unfused
+        for signs, phrase in (((1, -1), "subtracts the addend"), ((-1, 1), "negates the product: its sign is wrong")):
+
+            def signed(row: Operand, signs: tuple[int, int] = signs) -> float:
+                return _round(exact_result("fma", (signs[0] * row[0], row[1], signs[1] * row[2]), quantizer), quantizer)
+
+            yield phrase, signed
+    if fmt.precision < 24:
+        yield "rounds twice: first to float32", rounded(Quantizer("float32"), quantizer)
     if isinstance(fmt, Float):
         for more in range(1, 9):
             try:

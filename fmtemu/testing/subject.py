@@ -38,7 +38,7 @@ class Subject:
     input, if anything.
     """
 
-    function: Callable[..., tuple[Array, bool]]
+    function: Callable[..., tuple[Array, str]]
     format: Format
     returns: str = "values"
     seeded: bool = False
@@ -66,8 +66,7 @@ class Subject:
         except Exception as error:  # whatever it raises is the finding
             name = "" if isinstance(self.function, Isolated) else f"{type(error).__name__}: "
             raise CasterError("runs", f"raises {name}{error}, given {given_of}") from error
-        if changed and not self.writes:
-            self.writes = f"writes into its input: {given_of} has changed after the call"
+        self.writes = self.writes or changed
         if result.shape != x.shape:
             raise CasterError("runs", f"returns shape {result.shape}, given {given_of}")
         return self._decoded(result, x) if self.returns == "codes" else self._checked(result, x)
@@ -148,20 +147,25 @@ def _takes_seed(caster: Callable[..., Any]) -> bool:
 
 @dataclass
 class _Watched:
-    """A function of an array that also tells whether it changed the array."""
+    """A function of an array that also tells what it wrote to besides its result, or ""."""
 
     function: Callable[..., Any]
     by_name: bool = False
+    _last: tuple[Array, bytes] | None = None
 
-    def __call__(self, x: Array, *seed: int) -> tuple[Array, bool]:
+    def __call__(self, x: Array, *seed: int) -> tuple[Array, str]:
         options = {"seed": seed[0]} if self.by_name and seed else {}
-        before = x.tobytes()
+        before, last = x.tobytes(), self._last
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            result = np.array(
-                self.function(x, **options) if options else self.function(x, *seed)
-            )  # a copy: the caster may return its input, or one buffer always
-        return result, x.tobytes() != before
+            result = np.asarray(self.function(x, **options) if options else self.function(x, *seed))
+        wrote = ""
+        if x.tobytes() != before:
+            wrote = f"writes into its input: an array of shape {x.shape} has changed after the call"
+        elif last is not None and last[0].tobytes() != last[1]:
+            wrote = "overwrites the result of the call before: both share their memory"
+        self._last = None if np.shares_memory(result, x) else (result, result.tobytes())
+        return result.copy(), wrote
 
 
 @dataclass
@@ -173,7 +177,7 @@ class _Command:
     returns: str
     timeout: float | None
 
-    def __call__(self, x: Array) -> tuple[Array, bool]:
+    def __call__(self, x: Array) -> tuple[Array, str]:
         little = np.ascontiguousarray(x, x.dtype.newbyteorder("<"))
         try:
             done = subprocess.run(self.arguments, input=little.tobytes(), capture_output=True, timeout=self.timeout)
@@ -188,7 +192,7 @@ class _Command:
         if len(done.stdout) != x.size * dtype.itemsize:
             wanted = f"{x.size} results of {dtype.itemsize} bytes"
             raise CasterError("runs", f"writes {len(done.stdout)} bytes where {wanted} were asked for")
-        return np.frombuffer(done.stdout, dtype.newbyteorder("<")).astype(dtype).reshape(x.shape), False
+        return np.frombuffer(done.stdout, dtype.newbyteorder("<")).astype(dtype).reshape(x.shape), ""
 
 
 def code_dtype(fmt: Format) -> np.dtype[Any]:

@@ -25,7 +25,8 @@ def report_on(wrong: Wrong, most: int) -> Report:
         encode, decode = wrong.caster  # type: ignore[misc]
         return check_codec(encode, decode, wrong.format)
     timeout = 5.0 if "hang" in wrong.name else None
-    options = {"rounding": wrong.rounding, "edges": wrong.edges, "timeout": timeout, "most": most}
+    source = "float64" if wrong.name == "always_float32" else None  # else taken for a caster of float32 only
+    options = {"source": source, "rounding": wrong.rounding, "edges": wrong.edges, "timeout": timeout, "most": most}
     return check_caster(wrong.caster, wrong.format, **options)  # type: ignore[arg-type]
 
 
