@@ -138,7 +138,7 @@ class Evidence:
         if where.upper is None and where.lower is not None:
             outcomes = self.quantizer.outcomes
             near.append(fmt.value(outcomes.overflow[where.negative]))  # type: ignore[arg-type]
-        return any(case.got == float(v) for v in near)
+        return any(case.got == float(v) or (case.got != case.got and v != v) for v in near)
 
 
 def rounding_law(quantizer: Quantizer) -> str:

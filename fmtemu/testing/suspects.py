@@ -177,8 +177,10 @@ def _absolute(x: Fraction, quantizer: Quantizer) -> float:
 
 
 def _stepped(x: Fraction, step: int, quantizer: Quantizer) -> float:
-    fmt = quantizer.format
-    right = abs(Fraction(exact.cast(x, quantizer)))
+    fmt, nearest = quantizer.format, exact.cast(x, quantizer)
+    if not math.isfinite(nearest):
+        return _float(nearest)  # has no next number
+    right = abs(Fraction(nearest))
     code = fmt.locate(right)[0] if right else 0
     code = min(max(code + step, 0), max(fmt.limits()))
     return math.copysign(float(magnitude(fmt, code)), x)

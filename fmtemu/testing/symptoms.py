@@ -100,6 +100,8 @@ def _subnormals(cases: list[Case], evidence: Evidence) -> str:
     if all(c.got == 0 for c in cases):
         if evidence.flushes:
             return "flushes subnormals to zero"
+        if all(abs(c.expected) == normal for c in cases):
+            return "loses the carry: numbers that round up to the smallest normal become zero"
         return f"flushes subnormal {evidence.source} inputs to zero"
     if all(abs(c.got) in (0.0, normal) for c in cases):
         return "has no subnormals: rounds numbers below the smallest normal to zero or to it"
