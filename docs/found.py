@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import io
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -21,6 +22,8 @@ from peers.passing import PASSING
 
 from fmtemu.testing import LAWS, Report, check_caster
 
+#: Codes that are tried of formats wider than 8 bits, with the decisions between them.
+MOST = 1 << 8
 PAGE = Path(__file__).with_name("found.md")
 HEADER = """# What fmtemu found in others
 
@@ -58,6 +61,7 @@ def main() -> None:
         parts += [f"## {title}\n", *(section(finding, namespace) for finding in kind)]
     parts += ["## What passes\n", passing()]
     PAGE.write_text("\n".join(parts).rstrip() + "\n")
+    subprocess.run(["ruff", "format", "--quiet", PAGE], check=True)
 
 
 def versions() -> str:
@@ -74,7 +78,7 @@ def section(finding: Finding, namespace: dict[str, object]) -> str:
         lines += ["```pycon", executed(finding.example, namespace, prompt=">>> "), "", "```\n"]
     else:
         lines += ["```python", executed(finding.example, namespace, prompt=""), "```\n"]
-    report = check_caster(finding.caster(), finding.claim, source=finding.source)
+    report = check_caster(finding.caster(), finding.claim, source=finding.source, most=MOST)
     lines.append(f"{told(report, finding)}\n")
     if finding.links:
         lines.append(f"See {', '.join(f'[{name}]({url})' for name, url in finding.links)}.\n")
@@ -111,6 +115,7 @@ def passing() -> str:
         rows.append(passed(row))
     return (
         f"No law is broken by these, of {len(LAWS)}; a report counts the laws that speak of its format and rounding. "
+        f"Of formats up to 8 bits all decisions are tried, of wider ones those of {MOST} codes. "
         "A law that a finding above tells of is left out and named.\n\n" + "\n".join(rows)
     )
 
@@ -118,7 +123,7 @@ def passing() -> str:
 def passed(row: Passing) -> str:
     print(row.library, row.cast, file=sys.stderr, flush=True)
     laws = [law for law in LAWS if law not in row.laws_left_out]
-    report = check_caster(row.caster(), row.claim, source=row.source, laws=laws)
+    report = check_caster(row.caster(), row.claim, source=row.source, laws=laws, most=MOST)
     report.raise_if_broken()
     claim = row.claim.replace("|", "\\|")
     held = f"{len(report.held)}{''.join(f', not {law}' for law in row.laws_left_out)}"

@@ -143,7 +143,7 @@ def in_tiles(cast: Callable[[Any], Any], size: int) -> Caster:
         rows = np.atleast_1d(x)
         n = rows.shape[-1]
         padded = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, -n % size)])
-        flat = torch.from_numpy(padded.reshape(-1, padded.shape[-1]))
+        flat = torch.from_numpy(np.ascontiguousarray(padded).reshape(-1, padded.shape[-1]))
         return cast(flat).numpy().reshape(padded.shape)[..., :n].reshape(x.shape)  # type: ignore[no-any-return]
 
     return caster

@@ -155,7 +155,7 @@ CONVENTIONS = (
     Finding(
         "qtorch-plus",
         "posit_quantize turns NaN and infinity into minus infinity",
-        "NaR is read as minus infinity; all numbers are right.",
+        "NaR is read as minus infinity; all finite numbers are right.",
         (
             "from qtorch_plus.quant import posit_quantize",
             "posit_quantize(torch.tensor([torch.nan, torch.inf]), 8, 1).tolist(), right(np.inf, 'posit<8,1>')",
