@@ -27,7 +27,7 @@ MOST = 1 << 8
 PAGE = Path(__file__).with_name("found.md")
 HEADER = """# What fmtemu found in others
 
-[`check_caster`](strategies.md) and the definition in `fmtemu.exact` were turned on the libraries that people cast
+[`check_caster`](checking.md) and the definition in `fmtemu.exact` were turned on the libraries that people cast
 with, each at its current version and against the quantizer that it claims to be, with the edges of its own
 [profile](reproduce.md). Every finding below was confirmed by hand, and is one of two things:
 

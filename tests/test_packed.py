@@ -227,7 +227,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     path.chmod(0o640)
     packed = fe.PackedArray.encode(some_values((3,)), "e2m1fn")
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError, match="'b' must be a PackedArray"):
         fe.save_packed({"a": packed, "b": "no packed array"}, path)  # type: ignore[dict-item]
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["x.safetensors"]

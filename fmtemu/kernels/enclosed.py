@@ -87,7 +87,7 @@ def round_end(code: Any, part: Any, minus: Any, random: Any, p: Any) -> Any:
     code = word(code + shr(part, p.places))
     part = where(code < ZERO, ZERO, below_one(part, p))
     code = maximum(code, ZERO)
-    part = word(part | where(code == ZERO, p.next_to_zero, ZERO))
+    part = where(word(code | part) == ZERO, p.next_to_zero, part)  # a middle after code 0 stays a middle
     part = where(code >= p.last, ZERO, part)
     code = minimum(code, p.last)
     last = word(code & ONE)

@@ -25,7 +25,15 @@ from fmtemu.formats import Scaled
 LAWS = {
     *("representable", "idempotent", "monotone", "sign_symmetric", "nearest", "ties", "directed", "to_odd"),
     *("overflow", "infinity", "nan", "signed_zero", "subnormals", "underflow", "double_rounding"),
-    *("stochastic_probability", "stochastic_unbiased", "layout", "pure", "block_scale", "partial_block"),
+    *(
+        "stochastic_probability",
+        "stochastic_streams",
+        "stochastic_unbiased",
+        "layout",
+        "pure",
+        "block_scale",
+        "partial_block",
+    ),
     *("arithmetic", "round_trip", "runs"),
 }
 

@@ -1,0 +1,11 @@
+"""An infinity becomes what the edges choose."""
+
+from __future__ import annotations
+
+import pytest
+from obeying import BLOCKS, SCALARS, assert_obeys
+
+
+@pytest.mark.parametrize("name", [*SCALARS, *BLOCKS])
+def test_infinity(name: str) -> None:
+    assert_obeys("infinity", name)

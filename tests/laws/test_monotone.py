@@ -1,0 +1,12 @@
+"""A larger number never has a smaller result."""
+
+from __future__ import annotations
+
+import pytest
+from obeying import SCALARS, assert_obeys
+
+
+@pytest.mark.parametrize("rounding", ["nearest_even", "toward_zero", "to_odd"])
+@pytest.mark.parametrize("name", SCALARS)
+def test_monotone(name: str, rounding: str) -> None:
+    assert_obeys("monotone", name, rounding)
