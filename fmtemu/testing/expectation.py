@@ -42,13 +42,14 @@ def points(fmt: Format, source: str, most: int = MOST) -> Array:
     return boundary_points(fmt, source, most)
 
 
-def expected_values(x: Iterable[float], quantizer: Quantizer, source: str) -> Array:
-    """What each number becomes, as float64; of irrational values what ``source`` holds."""
+def expected_values(x: Iterable[float], quantizer: Quantizer, source: str, random: int = 0) -> Array:
+    """What each number becomes, as float64; of irrational values what ``source`` holds. ``random`` is the
+    integer of a stochastic rounding."""
     precision = as_format(source).precision
     known: dict[int | None, float] = {None: math.nan}
     results = []
     for number in x:
-        code = exact.encode(exact_value(number), quantizer)
+        code = exact.encode(exact_value(number), quantizer, random)
         if code not in known:
             known[code] = float(quantizer.format.value_in(code, precision))  # type: ignore[arg-type]
         results.append(known[code])

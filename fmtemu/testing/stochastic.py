@@ -19,11 +19,11 @@ from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
 from fmtemu.testing.evidence import Evidence
-from fmtemu.testing.expectation import agree
+from fmtemu.testing.expectation import agree, expected_values
 from fmtemu.testing.layouts import same_results, strided_views
 from fmtemu.testing.number_line import magnitude_at, magnitude_codes
 from fmtemu.testing.place import place
-from fmtemu.testing.points import boundary_points, exact_value, special_points
+from fmtemu.testing.points import boundary_points, special_points
 from fmtemu.testing.report import Counterexample, Violation
 from fmtemu.testing.scalars import pointwise
 from fmtemu.testing.subject import CasterError, Subject
@@ -75,9 +75,7 @@ def check_stochastic(subject: Subject, quantizer: Quantizer, source: str, seed: 
 def _possible(quantizer: Quantizer, source: str, x: Array, got: Array) -> tuple[Evidence, bool]:
     """The evidence of results that no random bits lead to, and whether there is any."""
     most = (1 << quantizer.rounding.bits) - 1  # type: ignore[attr-defined]
-    low, high = (
-        np.array([float(exact.cast(exact_value(v), quantizer, random)) for v in x.tolist()]) for random in (0, most)
-    )
+    low, high = (expected_values(x.tolist(), quantizer, source, random) for random in (0, most))
     fmt = quantizer.format
     right = agree(low, got, fmt) | agree(high, got, fmt)
     with np.errstate(invalid="ignore"):  # infinities
@@ -125,7 +123,8 @@ def _probabilities(subject: Subject, quantizer: Quantizer, source: str, seed: in
     most = _SECONDS / (time.perf_counter() - start) * (1 << 10) / column.size
     times = int(min(max(most, _FEWEST_TRIALS), _TRIALS))
     results = subject.results(np.tile(column, times), seed).reshape(times, -1)
-    counts = (results == np.array([t.outer for t in trials])).sum(axis=0).tolist()
+    outer = np.array([t.outer for t in trials]).astype(source)  # as the carrier holds it, if irrational
+    counts = (results == outer).sum(axis=0).tolist()
     trials = [t._replace(outward=count) for t, count in zip(trials, counts, strict=True)]
     whole = 1 << quantizer.rounding.bits  # type: ignore[attr-defined]
     wrong = [t for t in trials if not _plausible(t.outward, times, t.k / whole)]
@@ -203,7 +202,7 @@ def _streams(subject: Subject, quantizer: Quantizer, source: str, seed: int) -> 
     halves = [t for t in _trials(quantizer, source) if t.d == Fraction(1, 2)]
     if not halves:
         return
-    x, outer = np.full(1 << 12, halves[-1].x, source), halves[-1].outer
+    x, outer = np.full(1 << 12, halves[-1].x, source), float(np.dtype(source).type(halves[-1].outer))
     first, again = subject.results(x.copy(), seed), subject.results(x.copy(), seed)
     up = first == outer
     if up.all() or not up.any():
