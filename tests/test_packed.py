@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -222,13 +222,22 @@ def test_other_tensors_of_the_file_are_left_alone(tmp_path: Path) -> None:
     assert same(fe.load_packed(tmp_path / "x.safetensors")["w"], packed)
 
 
-def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"old")
     path.chmod(0o640)
     packed = fe.PackedArray.encode(some_values((3,)), "e2m1fn")
     with pytest.raises(TypeError, match="'b' must be a PackedArray"):
         fe.save_packed({"a": packed, "b": "no packed array"}, path)  # type: ignore[dict-item]
+
+    def full_disk(file: BinaryIO, *_: object) -> None:
+        assert file.tell() > 0  # the header is written already
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fmtemu.files.writing._append", full_disk)
+        with pytest.raises(OSError, match="no space left"):
+            packed.save(path)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["x.safetensors"]
     packed.save(path)

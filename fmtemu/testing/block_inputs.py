@@ -19,34 +19,22 @@ _Random = np.random.Generator
 _WHOLE_AXIS = 24
 
 
-def block_inputs(fmt: Scaled, source: str) -> list[tuple[str, Array]]:
-    """(what is special, array): for formats whose tiles stay within a row one array of many rows, else
-    an array for each. The last tile of an axis is short, where the format allows it."""
-    makers = _makers(fmt, np.finfo(source))
-    random = np.random.default_rng(fmt.bits)
-    shape = _shape(fmt)
+def block_inputs(fmt: Scaled, source: str) -> list[Array]:
+    """Arrays of hard tiles: for formats whose tiles stay within a row one of many rows, else an array for
+    each thing that is special. The last tile of an axis is short, where the format allows it."""
+    makers = _makers(fmt, np.finfo(source)).values()
+    random, shape = np.random.default_rng(fmt.bits), _shape(fmt)
     if stays_in_row(fmt):
-        rows = [np.resize(make(random, shape[-1]), shape[-1]) for make in makers.values() for _ in range(2)]
-        count = shape[0] * -(-len(rows) // shape[0])
-        packed = np.array([rows[i % len(rows)] for i in range(count)])
-        return [
-            ("", packed.reshape(-1, *shape[1:]).astype(source) if len(shape) == 2 else _stacked(packed, shape, source))
-        ]
-    made = []
-    for name, make in makers.items():
-        whole = np.resize(make(random, math.prod(shape)), math.prod(shape))
-        made.append((name, whole.reshape(shape).astype(source)))
-    return made
+        rows = [np.resize(make(random, shape[-1]), shape[-1]) for make in makers for _ in range(2)]
+        return [np.array(rows).astype(source)]
+    size = math.prod(shape)
+    return [np.resize(make(random, size), size).reshape(shape).astype(source) for make in makers]
 
 
 def stays_in_row(fmt: Scaled) -> bool:
     """Whether every tile lies within one row of the last axis, and rows do not share an outer scale."""
     tile = dict(fmt.scaling.tile)
     return fmt.outer is None and fmt.scaling.rest == 1 and set(tile) <= {-1}
-
-
-def _stacked(rows: Array, shape: tuple[int, ...], source: str) -> Array:
-    return rows.reshape(-1, *(1,) * (len(shape) - 2), shape[-1]).astype(source)
 
 
 def _shape(fmt: Scaled) -> tuple[int, ...]:

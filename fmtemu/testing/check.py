@@ -77,9 +77,9 @@ def _check_table(table: Table, quantizer: Quantizer, returns: str, chosen: Seque
         raise ValueError(f"a Table is for formats without scales and roundings that are not random, got {quantizer}")
     source = check_source(quantizer.format, table.inputs.dtype.name).name
     subject = make_subject(lambda x: table.outputs, quantizer.format, returns, seeded=False)
-    unknowable = ("runs", "pure", "layout", "idempotent", "round_trip", "double_rounding")
+    unknowable = ("runs", "pure", "layout", "idempotent", "round_trip")
     speaking = [law for law in applicable_laws(quantizer, returns) if law in chosen and law not in unknowable]
-    found = check_recorded(subject, quantizer, source, table.inputs)
+    found = check_recorded(subject, quantizer, source, table.inputs, speaking)
     return _report(quantizer, [v for v in found if v.law in chosen], speaking, table.inputs.size, [])
 
 

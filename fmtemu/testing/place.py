@@ -27,8 +27,6 @@ class Place(NamedTuple):
     d: Fraction = Fraction(0)
     subnormal: bool = False
     below_smallest: bool = False
-    lower_code: int = 0
-    upper_code: int = 0
     negative: bool = False
 
 
@@ -55,7 +53,8 @@ def place(x: Value, quantizer: Quantizer) -> Place:
     if not quantizer.rounding.is_stochastic:
         chosen = upper if exact.goes_up(d, lower, upper, negative, quantizer.rounding, 0) else lower
     past_end = isinstance(fmt, Tapered) and abs(Fraction(number)) > fmt.largest
-    kind = "overflow" if past_end or chosen > limit or lower > limit else "value" if d == 0 and lower else "between"
+    is_value = d == 0 and (lower > 0 or (not fmt.has_zero and abs(Fraction(number)) >= fmt.smallest))
+    kind = "overflow" if past_end or chosen > limit or lower > limit else "value" if is_value else "between"
     low = sign * magnitude(fmt, lower) if lower <= limit else None
     return Place(
         kind,
@@ -64,8 +63,6 @@ def place(x: Value, quantizer: Quantizer) -> Place:
         d,
         subnormal=isinstance(fmt, Float) and fmt.has_zero and abs(Fraction(number)) < Fraction(2) ** fmt.emin,
         below_smallest=abs(Fraction(number)) < fmt.smallest,
-        lower_code=lower,
-        upper_code=upper,
         negative=negative,
     )
 
@@ -74,4 +71,4 @@ def _place_in_codebook(x: Fraction, fmt: Codebook) -> Place:
     lower, upper, d = fmt.neighbours(x)
     low, high = Fraction(fmt.value(lower)), Fraction(fmt.value(upper))
     kind = "value" if x == low else "overflow" if lower == upper else "between"
-    return Place(kind, low, high, d, lower_code=lower, upper_code=upper, negative=x < 0)
+    return Place(kind, low, high, d, negative=x < 0)

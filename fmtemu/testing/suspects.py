@@ -12,7 +12,6 @@ import numpy as np
 
 from fmtemu import exact
 from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Int, Posit, Takum, as_format
-from fmtemu.formats.base import Value
 from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 from fmtemu.testing.evidence import Evidence, rounding_law
@@ -152,16 +151,12 @@ def _relatives(fmt: Format) -> Iterator[Format]:
 # -- what they do ------------------------------------------------------------------------------
 
 
-def _float(value: Value) -> float:
-    return float(value)
-
-
 def _cast(x: Fraction, quantizer: Quantizer) -> float:
-    return _float(exact.cast(x, quantizer))
+    return float(exact.cast(x, quantizer))
 
 
 def _cast_via(x: Fraction, via: Quantizer, quantizer: Quantizer) -> float:
-    return _float(exact.cast(exact.cast(x, via), quantizer))
+    return float(exact.cast(exact.cast(x, via), quantizer))
 
 
 def _scaled(x: Fraction, k: int, quantizer: Quantizer) -> float:
@@ -179,7 +174,7 @@ def _absolute(x: Fraction, quantizer: Quantizer) -> float:
 def _stepped(x: Fraction, step: int, quantizer: Quantizer) -> float:
     fmt, nearest = quantizer.format, exact.cast(x, quantizer)
     if not math.isfinite(nearest):
-        return _float(nearest)  # has no next number
+        return float(nearest)  # has no next number
     right = abs(Fraction(nearest))
     code = fmt.locate(right)[0] if right else 0
     code = min(max(code + step, 0), max(fmt.limits()))

@@ -28,7 +28,7 @@ def _becomes(results: set[float], evidence: Evidence) -> str:
     if sizes == {0.0}:
         return "zero"
     if sizes <= {float(fmt.largest), float(-fmt.lowest)}:
-        return "the largest finite number"
+        return "the lowest number" if results == {float(fmt.lowest)} else "the largest finite number"
     return f"{_number(results.pop())}" if len(results) == 1 else ""
 
 

@@ -65,6 +65,12 @@ def test_what_is_no_result_is_a_finding(caster: Any, told: str) -> None:
     assert told in report.diagnosis[0]
 
 
+def test_a_zero_that_becomes_nan_is_told_where_there_is_one_zero() -> None:
+    report = check_caster(lambda x: np.where(x == 0, np.float32(np.nan), fe.cast(x, "int8")), "int8", source="float32")
+    assert "signed_zero" in report.broken
+    assert report.diagnosis == ("turns 0 into NaN",)
+
+
 def test_writing_into_the_input_is_a_finding() -> None:
     def in_place(x: Any) -> Any:
         x[...] = right(x)
