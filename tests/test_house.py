@@ -37,7 +37,7 @@ LAYERS = (
         "matmul",
         "tensor_cores",
     ),
-    ("emulate", "testing", "hardware"),
+    ("emulate", "torch", "testing", "hardware"),
     ("explore", "plot", "cli"),
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
@@ -135,7 +135,8 @@ def test_no_circle_between_modules() -> None:
 
 
 def test_backends_are_reached_through_one_lazy_lookup() -> None:
-    reaching = [i for i in IMPORTS if part(i.imported) == "backends" and part(i.importer) != "backends"]
+    """But fmtemu.torch is names of a backend: who imports it asks for torch."""
+    reaching = [i for i in IMPORTS if part(i.imported) == "backends" and part(i.importer) not in ("backends", "torch")]
     assert all(i.lazy for i in reaching), shown([i for i in reaching if not i.lazy])
     assert len({i.importer for i in reaching}) <= 1, shown(reaching)
 

@@ -1,1 +1,1 @@
-"""Casts of PyTorch tensors."""
+"""Casts of PyTorch tensors, and training in formats."""
