@@ -14,7 +14,7 @@ stochastic rounding (Tseng, Yu, Park: Training LLMs with MXFP4, arXiv:2502.20586
 
 Operands have heavy tails (log-normal): nearest rounding makes their many small elements zero, a bias that
 grows as the inner dimension, and stochastic errors as its root. Normal operands have no outliers: for them the
-mean comes 12 times nearer, as if each product were independently wrong, and the transform gains nothing.
+mean comes 12 times nearer, and the transform gains nothing.
 """
 
 from __future__ import annotations
