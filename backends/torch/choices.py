@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from fmtemu.backends.torch.tensors import cast
 from fmtemu.quantizer import Quantizer, as_quantizer
 
@@ -28,6 +30,16 @@ def check_choice(name: str, choice: Any, seed: Any) -> None:
 def round_once(x: Any, quantizer: Quantizer, seed: Any, stream: Sequence[int], dtype: Any = None) -> Any:
     """See fmtemu.cast."""
     return cast(x, quantizer, None, None, seed, stream, 0, dtype, None)
+
+
+def round_in_place(x: Any, quantizer: Quantizer, seed: Any, stream: Sequence[int]) -> None:
+    """Make the elements of x those values."""
+    data = x.detach()
+    if data.is_contiguous():
+        cast(data, quantizer, None, None, seed, stream, 0, None, data)
+        torch.autograd.graph.increment_version(x)
+    else:
+        data.copy_(round_once(data, quantizer, seed, stream))
 
 
 def is_function(choice: object) -> bool:

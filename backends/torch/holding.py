@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from fmtemu.backends.torch.choices import check_choice, find_quantizer, round_once
+from fmtemu.backends.torch.choices import check_choice, find_quantizer, round_in_place
 from fmtemu.quantizer import Quantizer
 
 #: State that counts steps, or is a number computed from the count.
@@ -46,34 +46,43 @@ class Holding:
         if "compensation" in kept:
             parameter.add_(kept["compensation"])
 
-    def store(self, parameter: Any, state: Mapping[str, Any], index: int, step: int) -> dict[str, Any]:
-        """Round the parameter and its state where they are, each element once; what must be kept besides."""
-
-        def rounded(x: Any, role: str, quantizer: Quantizer | None) -> Any:
-            if quantizer is None:
-                return x
-            return round_once(x, quantizer, self.seed, (index, zlib.crc32(role.encode()), step))
+    def store(
+        self, parameter: Any, state: Mapping[str, Any], kept: Mapping[str, Any], index: int, step: int
+    ) -> dict[str, Any]:
+        """Round the parameter and its state where they are, each element once; what is kept besides, in the
+        tensors of ``kept`` if there are any."""
 
         def chosen(name: str, choice: Any) -> Quantizer | None:
             return find_quantizer(name, choice, parameter, self.seed)
 
+        def hold(x: Any, role: str, quantizer: Quantizer | None) -> None:
+            if quantizer is not None:
+                round_in_place(x, quantizer, self.seed, (index, zlib.crc32(role.encode()), step))
+
+        def copied(name: str) -> Any:
+            return kept[name].copy_(parameter) if name in kept else parameter.detach().clone()
+
         for name, value in state.items():
             if _is_held(name, value, parameter):
                 choice = self.states.get(name) if isinstance(self.states, Mapping) else self.states
-                value.copy_(rounded(value, f"state {name}", chosen(name, choice)))
+                hold(value, f"state {name}", chosen(name, choice))
         weights = chosen("weights", self.weights)
-        if weights is None:
-            return {}
-        exact = parameter.detach().clone()
-        if self.master is not None:
-            exact = rounded(exact, "master", chosen("master", self.master))
-            parameter.copy_(rounded(exact, "weight", weights))
-            return {"master": exact}
-        parameter.copy_(rounded(exact, "weight", weights))
+        master = chosen("master", self.master)
         compensation = chosen("compensation", self.compensation)
-        if compensation is None:
-            return {}
-        return {"compensation": rounded(exact - parameter, "compensation", compensation)}
+        if weights is not None and master is not None:
+            exact = copied("master")
+            hold(exact, "master", master)
+            parameter.copy_(exact)
+            hold(parameter, "weight", weights)
+            return {"master": exact}
+        if weights is not None and compensation is not None:
+            lost = copied("compensation")
+            hold(parameter, "weight", weights)
+            lost.sub_(parameter)
+            hold(lost, "compensation", compensation)
+            return {"compensation": lost}
+        hold(parameter, "weight", weights)
+        return {}
 
     def check_names(self, states: Iterable[Mapping[str, Any]]) -> None:
         """Raise unless every state that is chosen by name exists."""

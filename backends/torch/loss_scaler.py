@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import torch
+
 from fmtemu.formats import Format, Scaled
 from fmtemu.quantizer import as_quantizer
 
@@ -59,6 +61,9 @@ class LossScaler:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if not gradients:
             raise RuntimeError("the optimizer has no gradients: call scale(loss).backward() before")
+        for gradient in gradients:
+            if gradient.layout != torch.strided:
+                raise TypeError(f"gradients must be dense, got {gradient.layout}; use .to_dense()")
         self._overflowed[optimizer] = not all(self._holds(gradient) for gradient in gradients)
         for gradient in gradients:
             gradient.div_(self.current)

@@ -116,7 +116,8 @@ class QuantizedOptimizer(Optimizer):
         for index in indices:
             parameter = parameters[index]
             _check_parameter(parameter, index)
-            if kept := self.holding.store(parameter, self.state.get(parameter, {}), index, self.steps):
+            state, kept = self.state.get(parameter, {}), self.kept.get(index, {})
+            if kept := self.holding.store(parameter, state, kept, index, self.steps):
                 self.kept[index] = kept
 
 

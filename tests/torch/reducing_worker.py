@@ -42,7 +42,7 @@ def gradients(model: nn.Module) -> list[Any]:
 def main(rank: int, meeting: str, out: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group(
-        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=2, timeout=timedelta(seconds=60)
+        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=2, timeout=timedelta(seconds=120)
     )
     alone = make_model()
     results: dict[str, Any] = {"alone": []}

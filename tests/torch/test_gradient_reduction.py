@@ -114,7 +114,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
         for rank in (0, 1)
     ]
     try:
-        said = [process.communicate(timeout=120)[1] for process in processes]
+        said = [process.communicate(timeout=240)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -156,6 +156,14 @@ def test_calls_out_of_order() -> None:
         scaler.step(optimizer)
 
 
+def test_sparse_gradients_are_refused() -> None:
+    table = nn.Embedding(4, 3, sparse=True)
+    scaler = LossScaler("e4m3fn")
+    scaler.scale(table(torch.tensor([1])).sum()).backward()
+    with pytest.raises(TypeError, match=r"gradients must be dense.*to_dense"):
+        scaler.step(torch.optim.SGD(table.parameters()))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

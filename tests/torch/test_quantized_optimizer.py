@@ -222,6 +222,43 @@ def test_copies_go_on_alone_with_the_same_bits(duplicate: Any) -> None:
     assert same(twin_params, params)
 
 
+def test_strides_do_not_matter() -> None:
+    """Element by element, transposed parameters are the ones that lie in order."""
+    matrix, other, _ = parameters()
+    transposed = nn.Parameter(matrix.detach().t().contiguous().t())
+    assert not transposed.is_contiguous()
+    results = []
+    for p in (matrix, transposed):
+        q = nn.Parameter(other.detach().clone())
+        optimizer = QuantizedOptimizer(
+            optim.Adam([p, q]), weights=STOCHASTIC, states=STOCHASTIC, compensation=STOCHASTIC, seed=SEED
+        )
+        run(optimizer, range(3))
+        results.append((p, optimizer.kept[0]["compensation"], optimizer.state[p]["exp_avg"]))
+    assert same(*results)
+
+
+def test_autograd_sees_that_weights_change() -> None:
+    """A graph that saved them cannot be used any more."""
+    p = nn.Parameter(torch.full((3,), 0.3))
+    loss = p.square().sum()
+    QuantizedOptimizer(optim.SGD([p]), weights="e4m3fn")
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_gradscaler_takes_it() -> None:
+    p = nn.Parameter(torch.ones(3))
+    optimizer = QuantizedOptimizer(optim.SGD([p], lr=1.0), weights="e4m3fn")
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    for factor, reached in ((0.3, 0.6875), (float("inf"), 0.6875)):
+        optimizer.zero_grad()
+        scaler.scale((p * factor).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        assert p.tolist() == [reached] * 3
+
+
 def test_schedulers_take_it() -> None:
     params = parameters()
     optimizer = QuantizedOptimizer(optim.SGD(params, lr=1.0), weights="bfloat16")
