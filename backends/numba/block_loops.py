@@ -2,44 +2,60 @@
 
 ``element`` is a short cut's kernel of (bits, random, q) for nearest_even, ``finish`` makes of its result what is
 stored. Names that are not defined here are bound: see fmtemu.backends.numba.compile. Elements are read by ``get``
-and stored by ``put``, which tell the compiler that both are apart.
+and stored by ``put``, which tell the compiler that both are apart, as is what ``get_kept`` and ``put_kept`` take.
 """
 # mypy: ignore-errors
 
 from __future__ import annotations
 
-#: Blocks whose scales are found before any element is rounded: those come many at a time, and out of the cache.
-BLOCKS = 64
+#: Elements whose scales are found before any of them is rounded: they stay in the first-level cache.
+GROUP = 2048
+#: Elements that the cache takes at a time.
+LINE = 16
 
 
 def make_blocks(identity):
-    """The loop over blocks whose scales are powers of two."""
+    """The loop from elements to their values or codes under scales that it finds."""
 
-    def blocks(x, y, exponents, values, size):
-        """y = the values or codes of x, ``exponents`` those of its blocks' scales, biased; returns
-        whether x has an infinity or NaN, where both are of no use."""
+    def blocks(x, y, scales, outers, rule, values, size):
+        """y = the values or codes of x, ``scales`` those of its blocks, under outer scales; returns whether x has an
+        infinity or NaN, where all are of no use."""
         identity  # noqa: B018
-        p = Scale(*to_fixed_tuple(values, scale_count))
-        q = QuickFields(*to_fixed_tuple(values[scale_count:], quick_count))
+        q = QuickFields(*to_fixed_tuple(values, quick_count))
         length = SIZE if SIZE else size
+        many = max(GROUP // length, 1)
+        is_sure = rule[IS_SURE] != ZERO
         highest = ZERO
-        tops, scales, inverses = empty(BLOCKS, word), empty(BLOCKS, real), empty(BLOCKS, real)
-        for first in range(0, exponents.size, BLOCKS):
-            count = min(BLOCKS, exponents.size - first)
+        tops, doubts = empty(many, word), empty(GROUP, word)
+        inverses, exact = empty(many, real), empty(many, double)
+        for first in range(0, scales.size, many):
+            count = min(many, scales.size - first)
+            find_tops(x, first * length, length, tops[:count])
+            shared, outer_shared = scales[first : first + count], outers[first : first + count]
+            vague = find_scales(tops[:count], outer_shared, shared, inverses, exact, rule)
             for i in range(count):
-                put_kept(tops, i, greatest(x[(first + i) * length : (first + i + 1) * length]))
-            for i in range(count):
-                top = get_kept(tops, i)
-                highest = maximum(highest, top)
-                exponent = scale_exponent(top, p)
-                put(exponents, first + i, exponent)
-                put(scales, i, two_to(exponent))
-                put(inverses, i, two_to(word(OPPOSITE - exponent)))
-            for i in range(count):
-                # x / s is exact, but where it underflows, far below every element.
-                inverse, scale, at = inverses[i], scales[i], (first + i) * length
-                for j in range(at, at + length):
-                    put(y, j, finish(element(to_bits(get(x, j) * inverse), ZERO, q), scale, ONE_REAL))
+                highest = maximum(highest, tops[i])
+            for start in range(0, length, GROUP):  # pieces of a block, or whole ones
+                span = min(length - start, GROUP)
+                for i in range(count):
+                    inverse, scale, outer, at = inverses[i], shared[i], outer_shared[i], (first + i) * length + start
+                    for j in range(0, span, LINE):
+                        fetch(x, at + count * span + j)
+                    if is_sure:
+                        for j in range(span):
+                            put(y, at + j, finish(element(to_bits(get(x, at + j) * inverse), ZERO, q), scale, outer))
+                    else:
+                        for j in range(span):
+                            bits = to_bits(get(x, at + j) * inverse)
+                            put(y, at + j, finish(element(bits, ZERO, q), scale, outer))
+                            put_kept(doubts, i * span + j, doubt(bits, q))
+                if is_sure or not (vague or is_doubtful(doubts[: count * span])):
+                    continue
+                for i in range(count):
+                    if vague or is_doubtful(doubts[i * span : (i + 1) * span]):
+                        inverse, scale, outer, at = exact[i], shared[i], outer_shared[i], (first + i) * length + start
+                        for j in range(at, at + span):
+                            put(y, j, finish(element(quotient(get(x, j), inverse), ZERO, q), scale, outer))
         return highest >= INFINITY
 
     return blocks
@@ -51,46 +67,24 @@ def make_greatest(identity):
     def greatest_of_blocks(x, tops, size):
         """tops = the greatest magnitude bits of x's blocks; returns whether x has an infinity or NaN."""
         identity  # noqa: B018
-        length = SIZE if SIZE else size
-        wild = False
-        for block in range(tops.size):
-            top = greatest(x[block * length : (block + 1) * length])
-            tops[block] = top
-            wild |= top >= INFINITY
-        return wild
+        find_tops(x, 0, SIZE if SIZE else size, tops)
+        highest = ZERO
+        for i in range(tops.size):
+            highest = maximum(highest, tops[i])
+        return highest >= INFINITY
 
     return greatest_of_blocks
 
 
-def make_powers(identity):
-    """The loop from the greatest magnitudes of blocks to their scales, powers of two."""
+def make_scales(identity):
+    """The loop from the greatest magnitudes of blocks to their scales."""
 
-    def powers(tops, scales, inverses, values):
-        """scales = the powers of two for blocks with these greatest magnitude bits, inverses = 1 / scales."""
+    def scales_of_blocks(tops, outers, scales, inverses, exact, rule):
+        """See find_scales."""
         identity  # noqa: B018
-        p = Scale(*to_fixed_tuple(values, scale_count))
-        for block in range(tops.size):
-            exponent = scale_exponent(tops[block], p)
-            scales[block] = two_to(exponent)
-            inverses[block] = two_to(word(OPPOSITE - exponent))
-        return False
+        return find_scales(tops, outers, scales, inverses, exact, rule)
 
-    return powers
-
-
-def make_bounded(identity):
-    """The loop that ends the finding of other scales."""
-
-    def bounded(scales, outers, inverses, lowest, highest):
-        """scales = scales between lowest and highest, inverses = 1 / (scales * outers)."""
-        identity  # noqa: B018
-        for block in range(scales.size):
-            scale = minimum(maximum(scales[block], lowest), highest)
-            scales[block] = scale
-            inverses[block] = double(1) / (double(scale) * double(outers[block]))
-        return False
-
-    return bounded
+    return scales_of_blocks
 
 
 def make_quotients(identity):
@@ -138,26 +132,56 @@ def make_decoded(identity):
     return decoded
 
 
-def make_divided(identity):
-    """The loop over blocks whose scales are known."""
+def find_tops(x, at, length, tops):
+    """tops = the greatest magnitude bits of adjoining blocks from x[at] on."""
+    eights = tops.size // 8 * 8 if SIZE else 0
+    for i in range(0, eights, 8):
+        greatest_of_eight(x, at + i * length, tops, i)
+    for i in range(eights, tops.size):
+        tops[i] = greatest(x[at + i * length : at + (i + 1) * length])
 
-    def divided(x, y, inverses, scales, outers, unsure, values, size):
-        """y = the codes of x times its block's inverse, or their values times ``scales``, then times ``outers``;
-        ``unsure`` tells the blocks in which float32 quotients are too near to a boundary to be on its right side."""
-        identity  # noqa: B018
-        q = QuickFields(*to_fixed_tuple(values, quick_count))
-        length = SIZE if SIZE else size
-        for block in range(inverses.size):
-            inverse, scale, outer, first = inverses[block], scales[block], outers[block], block * length
-            doubts = word(-ONE)
-            for j in range(first, first + length):
-                bits = to_bits(get(x, j) * inverse)
-                put(y, j, finish(element(bits, ZERO, q), scale, outer))
-                doubts = maximum(doubts, doubt(bits, q))
-            unsure[block] = doubts >= ZERO
+
+def find_scales(tops, outers, scales, inverses, exact, rule):
+    """scales = those of blocks with these greatest magnitude bits by a rule, inverses = what divides by both scales in
+    float32, exact = the same in float64; returns whether a float32 does not hold one with all its bits."""
+    r = Rule(*to_fixed_tuple(rule, rule_count))
+    if r.is_power != ZERO:
+        p = Scale(*to_fixed_tuple(rule[rule_count:], scale_count))
+        for i in range(tops.size):
+            exponent = scale_exponent(get_kept(tops, i), p)
+            inverse = two_to(word(OPPOSITE - exponent))
+            put(scales, i, two_to(exponent))
+            put_kept(inverses, i, inverse)
+            put_kept(exact, i, double(inverse))
         return False
+    largest, least, most = double(from_bits(r.largest)), double(from_bits(r.least)), double(from_bits(r.most))
+    first, lift = wide_shl(wide(r.first), PLACES), wide_shl(wide(r.lift), PLACES)
+    is_up, vague = r.is_up != ZERO, ZERO
+    for i in range(tops.size):
+        outer = double(get(outers, i))
+        ratio = double(from_bits(get_kept(tops, i))) / (outer * largest)
+        pivot = wide(wide_maximum(wide(wide_bits(ratio) & EXPONENT), first) + lift)
+        scale = ratio + wide_value(pivot) - wide_value(pivot)
+        scale = scale + where(is_up and scale < ratio, wide_value(wide(pivot - UNIT)), ZERO_DOUBLE)
+        scale = minimum(maximum(scale, least), most)
+        inverse = ONE_DOUBLE / (scale * outer)
+        put(scales, i, real(scale))
+        put_kept(inverses, i, real(inverse))
+        put_kept(exact, i, inverse)
+        vague |= word(inverse > MOST_INVERSE) | word(inverse < LEAST_INVERSE)
+    if r.is_reciprocal != ZERO:
+        for i in range(tops.size):
+            factor = real(double(scales[i]) * double(outers[i]))
+            put_kept(inverses, i, minimum(real(ONE_REAL / factor), GREATEST_REAL))
+    return vague != ZERO
 
-    return divided
+
+def is_doubtful(doubts):
+    """Whether one of them is not negative."""
+    worst = word(-ONE)
+    for i in range(doubts.size):
+        worst = maximum(worst, doubts[i])
+    return worst >= ZERO
 
 
 def greatest(x):

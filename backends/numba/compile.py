@@ -18,7 +18,7 @@ from fmtemu import random
 from fmtemu.backends.numba import block_loops, enclosed_loops, loops, vectors, words
 from fmtemu.kernels.bind import renamed
 from fmtemu.kernels.plan import FIELDS
-from fmtemu.kernels.power_scale import PowerScale
+from fmtemu.kernels.power_scale import PowerScale, ScaleRule
 from fmtemu.kernels.table import KERNELS
 
 
@@ -85,19 +85,11 @@ def _words_of(family: str) -> int:
 
 @cache
 def compiled_blocks(family: str, size: int, codes: str | None) -> Any:
-    """The loop over blocks with power-of-two scales whose elements go through the short cut ``family``, to
-    values, or to codes of the dtype ``codes``; ``size`` is what all blocks have, or 0."""
+    """The loop over blocks whose elements go through the short cut ``family``, to values, or to codes of the dtype
+    ``codes``; ``size`` is what all blocks have, or 0."""
     names = _block_names(size) | _element_names(family, codes)
-    return _compile_blocks("blocks", (family, size, codes), names, [_SOURCE, _target(codes), _BYTES, _WORDS, _COUNT])
-
-
-@cache
-def compiled_divided(family: str, size: int, codes: str | None) -> Any:
-    """The loop over blocks with known scales, arguments as for compiled_blocks."""
-    names = _block_names(size) | _element_names(family, codes)
-    names["doubt"] = names[f"doubt_{family}"]
-    arguments = [_SOURCE, _target(codes), _REALS, _REALS, _REALS, types.boolean[::1], _WORDS, _COUNT]
-    return _compile_blocks("divided", (family, size, codes), names, arguments)
+    arguments = [_SOURCE, _target(codes), _REALS, _REALS, _WORDS, _WORDS, _COUNT]
+    return _compile_blocks("blocks", (family, size, codes), names, arguments)
 
 
 @cache
@@ -107,15 +99,9 @@ def compiled_greatest(size: int) -> Any:
 
 
 @cache
-def compiled_powers() -> Any:
-    """The loop from greatest magnitude bits to scales that are powers of two."""
-    return _compile_blocks("powers", (), _block_names(0), [_WORDS, _REALS, _DOUBLES, _WORDS])
-
-
-@cache
-def compiled_bounded() -> Any:
-    """The loop that bounds scales, and inverts them."""
-    return _compile_blocks("bounded", (), _block_names(0), [_REALS, _REALS, _DOUBLES, types.float32, types.float32])
+def compiled_scales() -> Any:
+    """The loop from greatest magnitude bits to scales."""
+    return _compile_blocks("scales", (), _block_names(0), [_WORDS, _REALS, _REALS, _REALS, _DOUBLES, _WORDS])
 
 
 @cache
@@ -153,11 +139,20 @@ def _block_names(size: int) -> dict[str, Any]:
     wide = words.operations(64)
     names.update(wide_bits=wide["to_bits"], wide_value=wide["from_bits"], double=np.float64, real=np.float32)
     names.update(BELOW=np.int64((1 << 29) - 1), BELOW_ODD=np.int64((1 << 29) - 8), UNITS_4=np.int64(4))
-    names.update(min=min, max=max)
-    names.update(ZERO_REAL=np.float32(0), ONE_REAL=np.float32(1), SIZE=size, BLOCKS=block_loops.BLOCKS)
+    names.update(min=min, max=max, SIZE=size, GROUP=block_loops.GROUP, LINE=block_loops.LINE)
+    names.update(ZERO_REAL=np.float32(0), ONE_REAL=np.float32(1), GREATEST_REAL=np.finfo(np.float32).max)
+    names.update(LEAST_INVERSE=np.float64(2.0**-126), MOST_INVERSE=np.float64(2.0**126))
+    names.update(Rule=ScaleRule, rule_count=len(ScaleRule._fields), IS_SURE=ScaleRule._fields.index("is_sure"))
     names.update(Scale=PowerScale, scale_count=len(PowerScale._fields), OPPOSITE=np.int32(254))
-    names["greatest"] = vectors.greatest_of(size) if size else njit(renamed(block_loops.greatest, names, "blocks"))
-    names["quotient"] = njit(renamed(block_loops.quotient, names, "blocks"))
+    names.update(wide=np.int64, wide_shl=wide["shl"], wide_maximum=wide["maximum"], PLACES=wide["MANTISSA"])
+    names.update(EXPONENT=wide["INFINITY"], UNIT=np.int64(52 << 52))
+    names.update(ZERO_DOUBLE=np.float64(0), ONE_DOUBLE=np.float64(1))
+    names["fetch"] = vectors.fetch
+    names["greatest_of_eight"] = vectors.greatest_of_eight(size or 8)
+    tag = f"blocks_{size}"
+    for name in ("greatest", "quotient", "is_doubtful", "find_tops", "find_scales"):
+        function = renamed(getattr(block_loops, name), names, tag)
+        names[name] = njit(forceinline=True, error_model="numpy")(function)
     names["__name__"] = block_loops.__name__
     return names
 
@@ -168,6 +163,7 @@ def _element_names(family: str, codes: str | None) -> dict[str, Any]:
     finish = block_loops.to_code if codes else block_loops.to_value
     return {
         "element": names[f"{'encode' if codes else 'cast'}_{family}"],
+        "doubt": names[f"doubt_{family}"],
         "finish": njit(renamed(finish, names, "blocks")),
         "quick_count": len(FIELDS[family]),
         "QuickFields": namedtuple(f"Fields_{family}", FIELDS[family]),

@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fmtemu.backends.numba.compile import compiled_blocks, compiled_divided
+from fmtemu.backends.numba.compile import compiled_blocks
 from fmtemu.backends.numba.routes import code_dtype
-from fmtemu.backends.numba.scales import boundary_bits, saturating
+from fmtemu.backends.numba.scales import boundary_bits, facts_of
 from fmtemu.backends.numba.tiles import usual_size
 from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.carrier import fits
+from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.minifloat import Float
+from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits
 from fmtemu.kernels.plan import has_kernel
-from fmtemu.kernels.power_scale import power_scale
+from fmtemu.kernels.power_scale import ScaleRule, power_scale
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Rounding
@@ -31,16 +34,13 @@ _LEAST, _MOST = 2.0**-94, 2.0**100
 class Path(NamedTuple):
     """The way of arrays under one quantizer.
 
-    ``powers``: the numbers of the rule, where scales are powers of two that the compiled rule finds; ``scale``: what
-    rounds quotients to other scales, where it may. ``fused``: a loop that rounds elements to nearest between their
-    scaling down and up, or None, and ``fields`` its kernel's numbers.
+    ``rule``: the numbers by which compiled loops find scales, or None where they do not; ``fused``: the loop that does
+    all for elements rounded to nearest, or None, and ``fields`` its kernel's numbers.
     """
 
-    powers: Any
-    scale: Quantizer | None
+    rule: Any
     fused: Any = None
     fields: Any = None
-    is_whole: bool = False  # the fused loop finds the scales too
 
 
 @lru_cache(maxsize=1024)
@@ -64,30 +64,32 @@ def find_path(quantizer: Quantizer, size: int, *, to_codes: bool) -> Path | None
         bits, shared = boundary_bits(quantizer)
         if bits is None or bits > _ODD_BITS or bits + shared > _NEAR_BITS:
             return None
-    powers = power_scale(fmt) if is_power and scaling.rule != "nearest" else None
-    path = Path(_words(powers), _scale_quantizer(fmt) if powers is None else None)
+    rule = _scale_rule(fmt, is_power)
     shortcut = find_shortcut(element, 32, to_codes=to_codes) if element.rounding == Rounding("nearest_even") else None
-    if shortcut is None or shortcut.family not in ("saturating", "even"):
-        return path
-    if powers is None and number.bits > _MOST_BITS:
-        return path
+    if rule is None or shortcut is None or shortcut.family not in ("saturating", "even"):
+        return Path(rule)
+    if not is_power and number.bits > _MOST_BITS:
+        return Path(rule)
     fields = [shortcut.fields[name] for name in SHORTCUTS[shortcut.family]]
-    compiled = compiled_divided if powers is None else compiled_blocks
-    loop = compiled(shortcut.family, usual_size(size), code_dtype(number).name if to_codes else None)
-    return path._replace(fused=loop, fields=_words([*(powers or ()), *fields]), is_whole=powers is not None)
+    loop = compiled_blocks(shortcut.family, usual_size(size), code_dtype(number).name if to_codes else None)
+    return Path(rule, loop, _words(fields))
 
 
-def _scale_quantizer(fmt: Scaled) -> Quantizer | None:
-    """What takes float32 quotients of greatest magnitudes, rounded to odd, to the scales of a rule; None where they
-    do not decide."""
-    numbers = fmt.scaling.numbers
-    bits = numbers.precision + 1
-    narrow = numbers.smallest >= _LEAST and numbers.largest <= _MOST and has_kernel(numbers, 32)
-    sure = bits <= _ODD_BITS and bits + 24 + fmt.element.precision <= _NEAR_BITS
-    if numbers.family not in ("int", "fixed", "float", "posit") or not narrow or not sure:
+def _scale_rule(fmt: Scaled, is_power: bool) -> Any:
+    """The numbers of a ScaleRule and what follows them; None where no loop finds the scales."""
+    scaling, numbers, facts = fmt.scaling, fmt.scaling.numbers, facts_of(fmt)
+    ends = (float_bits(end, 32) for end in (facts.largest, facts.least, facts.most))
+    if is_power and scaling.rule != "nearest":
+        return _words([*ScaleRule(1, 0, 1, *ends), *power_scale(fmt)])
+    # Ties go by the last place here, and by the code in the contract.
+    is_plain = isinstance(numbers, Float) and numbers.mantissa_bits > 0 and numbers.subnormals
+    if not (is_plain or isinstance(numbers, FixedPoint)):
         return None
-    return saturating(numbers, fmt.scaling.rule)
+    first = numbers.emin if isinstance(numbers, Float) else numbers.emax
+    places = first - numbers.lsb_exponent
+    is_up = int(scaling.rule == "rceil")
+    return _words([*ScaleRule(0, 0, int(is_power), *ends, is_up, first + EXPONENT_BIAS[64], 52 - places)])
 
 
 def _words(numbers: Any) -> Any:
-    return None if numbers is None else np.array([n % (1 << 32) for n in numbers], np.uint32).view(np.int32)
+    return np.array([n % (1 << 32) for n in numbers], np.uint32).view(np.int32)

@@ -19,6 +19,8 @@ from fmtemu.rounding import Stochastic
 
 #: Bits of a product for which a float64 quotient is on the right side of every boundary.
 _SURE_BITS = 52
+#: Elements of a piece of an outer tile whose greatest magnitude is found first.
+_PIECE = 1 << 14
 #: Families whose decision boundaries are numbers of few bits.
 _RATIONAL = ("int", "fixed", "float", "posit", "codebook")
 
@@ -113,12 +115,31 @@ def scales_of(greatest: Any, fmt: Scaled, shape: tuple[int, ...], given: Any = N
 
 def outer_scales(greatest: Any, fmt: Scaled, shape: tuple[int, ...]) -> Scales:
     """The same, with ``greatest`` for the scales of the tiles."""
-    extents = fmt.scaling.extents(shape)
-    scales = Scales(greatest, None, None, extents, extents)
+    scales = _without_outer(fmt, shape)._replace(scale=greatest)
     if fmt.outer is None:
         return scales
-    scales = scales._replace(outer_extents=_outer_extents(fmt, shape, extents))
     return scales._replace(outer=_outer_scale(reduce_tiles(np.maximum, greatest, scales.ratio()), fmt))
+
+
+def find_outer(flat: Any, fmt: Scaled, shape: tuple[int, ...], size: int) -> Scales:
+    """The outer scales, and no others, of an array of ``shape`` of which ``flat`` are the elements, tile by tile of
+    ``size``."""
+    scales = _without_outer(fmt, shape)
+    run = adjoining(shape, scales.outer_extents) if adjoining(shape, scales.extents) else 0
+    if not run:
+        tops = find_greatest(flat, size)[0].reshape(tile_grid(shape, scales.extents))
+        return outer_scales(tops, fmt, shape)._replace(scale=None)
+    piece = size
+    while piece < _PIECE and run % (2 * piece) == 0:
+        piece *= 2
+    greatest = find_greatest(flat, piece)[0].reshape(-1, run // piece).max(axis=1)
+    return scales._replace(outer=_outer_scale(greatest.reshape(tile_grid(shape, scales.outer_extents)), fmt))
+
+
+def _without_outer(fmt: Scaled, shape: tuple[int, ...]) -> Scales:
+    extents = fmt.scaling.extents(shape)
+    outer_extents = extents if fmt.outer is None else _outer_extents(fmt, shape, extents)
+    return Scales(None, None, None, extents, outer_extents)
 
 
 def scale_by_rule(greatest: Any, t: Any, fmt: Scaled) -> Any:

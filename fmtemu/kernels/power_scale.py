@@ -23,6 +23,25 @@ from fmtemu.kernels.words import (
 )
 
 
+class ScaleRule(NamedTuple):
+    """How a loop finds scales, and what divides by them: is_power: by the numbers of a PowerScale, which follow; else
+    greatest magnitude / largest element is rounded, to nearest or up (is_up), to multiples of its float64's last place
+    times 2**lift, or that of the biased float64 exponent ``first`` where it is greater, and is put between least and
+    most. largest, least, most: float bits. is_sure: products with inverses in float32 are what elements are
+    rounded from, is_reciprocal: because the scaling says so.
+    """
+
+    is_power: int
+    is_reciprocal: int
+    is_sure: int
+    largest: int
+    least: int
+    most: int
+    is_up: int = 0
+    first: int = 0
+    lift: int = 0
+
+
 class PowerScale(NamedTuple):
     """A scale rule as numbers: the biased exponent of magnitude + add + (its bit ``tie`` & evens), less
     ``emax``, is the scale's, within ``lowest`` and ``highest``. A subnormal magnitude is first
