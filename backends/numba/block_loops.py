@@ -12,6 +12,8 @@ from __future__ import annotations
 GROUP = 2048
 #: Elements that the cache takes at a time.
 LINE = 16
+#: The longest blocks of which the next is fetched while one is rounded.
+FAR = 1 << 14
 
 
 def make_blocks(identity):
@@ -25,6 +27,7 @@ def make_blocks(identity):
         length = SIZE if SIZE else size
         many = max(GROUP // length, 1)
         is_sure = rule[IS_SURE] != ZERO
+        ahead = many * length if length <= FAR else GROUP
         highest = ZERO
         tops, doubts = empty(many, word), empty(GROUP, word)
         inverses, exact = empty(many, real), empty(many, double)
@@ -40,7 +43,7 @@ def make_blocks(identity):
                 for i in range(count):
                     inverse, scale, outer, at = inverses[i], shared[i], outer_shared[i], (first + i) * length + start
                     for j in range(0, span, LINE):
-                        fetch(x, at + count * span + j)
+                        fetch(x, at + ahead + j)
                     if is_sure:
                         for j in range(span):
                             put(y, at + j, finish(element(to_bits(get(x, at + j) * inverse), ZERO, q), scale, outer))

@@ -78,17 +78,18 @@ def find_path(quantizer: Quantizer, size: int, *, to_codes: bool) -> Path | None
 def _scale_rule(fmt: Scaled, is_power: bool) -> Any:
     """The numbers of a ScaleRule and what follows them; None where no loop finds the scales."""
     scaling, numbers, facts = fmt.scaling, fmt.scaling.numbers, facts_of(fmt)
-    ends = (float_bits(end, 32) for end in (facts.largest, facts.least, facts.most))
+    largest, least, most = (float_bits(end, 32) for end in (facts.largest, facts.least, facts.most))
+    rule = ScaleRule(0, 0, int(is_power), largest, least, most)
     if is_power and scaling.rule != "nearest":
-        return _words([*ScaleRule(1, 0, 1, *ends), *power_scale(fmt)])
+        return _words([*rule._replace(is_power=1), *power_scale(fmt)])
     # Ties go by the last place here, and by the code in the contract.
     is_plain = isinstance(numbers, Float) and numbers.mantissa_bits > 0 and numbers.subnormals
     if not (is_plain or isinstance(numbers, FixedPoint)):
         return None
     first = numbers.emin if isinstance(numbers, Float) else numbers.emax
-    places = first - numbers.lsb_exponent
+    lift = 52 - (first - numbers.lsb_exponent)
     is_up = int(scaling.rule == "rceil")
-    return _words([*ScaleRule(0, 0, int(is_power), *ends, is_up, first + EXPONENT_BIAS[64], 52 - places)])
+    return _words(rule._replace(is_up=is_up, first=first + EXPONENT_BIAS[64], lift=lift))
 
 
 def _words(numbers: Any) -> Any:

@@ -152,7 +152,8 @@ class _Run:
 
     def _do(self, start: int, stop: int, kept: Any) -> None:
         """Do the tiles of a slab."""
-        path, tiles, x, out = self.path, slice(start // self.size, stop // self.size), self.x[start:stop], self.out[start:stop]
+        path, tiles = self.path, slice(start // self.size, stop // self.size)
+        x, out = self.x[start:stop], self.out[start:stop]
         outers = self.outers[tiles] if self.outers.size > 1 else np.full(tiles.stop - tiles.start, self.outers[0])
         scales = np.empty_like(outers) if self.scales is None else self.scales[tiles]
         is_whole = path.fused is not None and self.given is None
@@ -177,7 +178,10 @@ class _Run:
             compiled_scales()(tops.view(np.int32), outers, scales, np.empty_like(scales), inverses, self.path.rule)
             return inverses
         t = outers.astype(np.float64)
-        scales[...] = self.given[tiles] if self.given is not None else scale_by_rule(tops.astype(np.float64), t, self._format)
+        if self.given is None:
+            scales[...] = scale_by_rule(tops.astype(np.float64), t, self._format)
+        else:
+            scales[...] = self.given[tiles]
         return 1 / (scales * t)
 
     def _compose(self, slab: _Slab, kept: Any) -> None:

@@ -31,7 +31,7 @@ def greatest_of_eight(size: int) -> Any:
         def generate(context, builder, signature, arguments):
             mask = ir.Constant(_VECTOR, [0x7FFFFFFF] * _LANES)
             first = _pointer(context, builder, signature.args[0], arguments[:2], _VECTOR)
-            found = []
+            found: list[Any] = []
             for part in range(size):
                 pointer = builder.gep(first, [ir.Constant(_INT, part)])
                 bits = builder.and_(builder.load(pointer, align=4), mask)
@@ -53,7 +53,9 @@ def fetch(context, x, at):
 
     def generate(context, builder, signature, arguments):
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, *[flag] * 3]))
+        prefetch = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, *[flag] * 3])
+        )
         where = _pointer(context, builder, signature.args[0], arguments, ir.IntType(8))
         builder.call(prefetch, [where, flag(0), flag(3), flag(1)])
         return context.get_dummy_value()
