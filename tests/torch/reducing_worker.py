@@ -51,7 +51,8 @@ def main(rank: int, meeting: str, out: str) -> None:
         results["alone"].append(gradients(alone))
     for name, (quantizer, accumulate) in CASES.items():
         model = make_model().to(memory_format=torch.channels_last)
-        parallel = DistributedDataParallel(model, bucket_cap_mb=0.005)  # several buckets, rebuilt after the first step
+        # Several buckets, which are rebuilt after the first step.
+        parallel = DistributedDataParallel(model, bucket_cap_mb=0.005, gradient_as_bucket_view=name == "blocks")
         state = GradientReduction(model.parameters(), quantizer, accumulate=accumulate, seed=SEED)
         parallel.register_comm_hook(state, communication_hook)
         results[name] = []

@@ -148,7 +148,7 @@ def test_compensation_is_kahans() -> None:
     for step in range(20):
         give_gradients([p], step)
         u = -(2.0**-9) * p.grad
-        exact = (w - c) + u  # w + y, where w - c is exact
+        exact = (w - c) + u  # w + y, added up as the optimizer does
         w = fe.cast(exact, "bfloat16")
         c = fe.cast(w - exact, "e5m2")
         optimizer.step()
