@@ -15,6 +15,7 @@ from fmtemu.encoded import Encoded
 from fmtemu.formats import Scaled
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding
+from fmtemu.tracing import constant_when_traced
 
 #: Numbers are cast as arrays without dimensions.
 _SCALARS = (float, np.floating)
@@ -38,13 +39,13 @@ def cast(
 ) -> Any:
     """The values of x in a number format: each rounded once from its exact value.
 
-    x is a NumPy array, a torch CPU tensor or a float; the result is of the same kind and shape and
-    of ``dtype``, by default x's (integers need one), in native byte order. ``q`` is what as_quantizer
-    takes; rounding, edges and overflow replace its fields. With ``scale`` (positive float32, broadcast
-    against x) it is scale * Q(x / scale), and scale * (clip(Q(x / scale) + zero_point) - zero_point) of
-    integers, the product rounded to the result's dtype; a Scaled takes one scale per tile, and else finds
-    its own. A stochastic rounding takes element i's bits from (seed, stream, offset + i), which others
-    ignore. ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
+    x is a NumPy array, a torch CPU tensor (whose gradient is straight-through, dx = dy) or a float; the
+    result is of the same kind and shape and of ``dtype``, by default x's (integers need one), in native byte
+    order. ``q`` is what as_quantizer takes; rounding, edges and overflow replace its fields. With ``scale``
+    (positive float32, broadcast against x) it is scale * Q(x / scale), and scale * (clip(Q(x / scale) +
+    zero_point) - zero_point) of integers, the product rounded to the result's dtype; a Scaled takes one scale
+    per tile, and else finds its own. A stochastic rounding takes element i's bits from (seed, stream, offset
+    + i), which others ignore. ``out`` may be x. Raises TypeError or ValueError for what cannot be exact.
     """
     quantizer = _quantizer(q, rounding, edges, overflow)
     if type(x) is not np.ndarray and isinstance(x, _SCALARS):
@@ -89,7 +90,7 @@ def decode(codes: Any, fmt: object = None, *, dtype: Any = None, out: Any = None
         return _backend(codes.codes, "codes").decode(codes, None, dtype, out)
     if fmt is None:
         raise TypeError("decode: fmt must be the format of the codes, got None")
-    quantizer = as_quantizer(fmt)
+    quantizer = _quantizer(fmt, None, None, None)
     if isinstance(quantizer.format, Scaled):
         raise TypeError(f"decode: codes of {quantizer.format} need their scales: give the Encoded that encode made")
     if isinstance(codes, (int, np.integer)) and not isinstance(codes, bool):
@@ -106,6 +107,7 @@ def decode(codes: Any, fmt: object = None, *, dtype: Any = None, out: Any = None
 _plain = lru_cache(maxsize=4096)(as_quantizer)  # saves half of a small cast's time
 
 
+@constant_when_traced
 def _quantizer(
     q: object, rounding: Rounding | str | None, edges: Edges | str | None, overflow: str | None
 ) -> Quantizer:
@@ -128,7 +130,16 @@ def _backend(x: Any, name: str = "x") -> Any:
     raise TypeError(f"{name} must be a NumPy array, a torch CPU tensor or a float, got {kind}; {advice}")
 
 
-@lru_cache(maxsize=8)
+_loaded: dict[str, Any] = {}
+
+
 def load_backend(name: str) -> Any:
     """A module of fmtemu.backends, imported when it is first needed."""
-    return import_module(name)
+    _load(name)
+    return _loaded[name]
+
+
+@constant_when_traced
+def _load(name: str) -> None:
+    if name not in _loaded:
+        _loaded[name] = import_module(name)

@@ -52,6 +52,7 @@ class Quantizer:
         outcomes = resolve(number, self.rounding, self.element.edges)
         object.__setattr__(self, "_outcomes", outcomes)
         object.__setattr__(self, "_hash", hash((self.format, self.rounding, self.edges, self.via)))
+        object.__setattr__(self, "_text", self._spell())
 
     @property
     def outcomes(self) -> Outcomes:
@@ -82,6 +83,9 @@ class Quantizer:
 
     def __str__(self) -> str:
         """The string that ``as_quantizer`` reads back: "e4m3fn | stochastic(16) | nan=zero"."""
+        return self._text  # type: ignore[attr-defined, no-any-return]
+
+    def _spell(self) -> str:
         parts = [str(self.format)]
         if self.rounding != as_rounding("nearest_even"):
             parts.append(str(self.rounding))

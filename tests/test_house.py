@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 
 #: Imports point upward in this list, or stay in a row. A name is a module or package of fmtemu.
 LAYERS = (
-    ("formats", "rounding", "edges"),
+    ("formats", "rounding", "edges", "tracing"),
     ("quantizer", "random"),
     ("exact", "exact_scaled", "encoded", "kernels", "policy"),
     ("backends",),

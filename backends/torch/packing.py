@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from fmtemu.backends.numba import packing
-from fmtemu.backends.torch.tensors import as_array
+from fmtemu.backends.torch.memory import as_array
 
 
 def pack(codes: Any, bits: int, layout: str, out: Any) -> Any:

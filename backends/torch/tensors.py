@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 
 from fmtemu.backends.numba import dispatch
-from fmtemu.backends.numba.routes import check_carrier, code_dtype, decode_dtype
+from fmtemu.backends.numba.routes import code_dtype, decode_dtype
+from fmtemu.backends.torch import memory
+from fmtemu.backends.torch.draws import read_words
+from fmtemu.backends.torch.gradients import cast_with_gradient
+from fmtemu.backends.torch.memory import SHARED, as_arrays, is_at_hand
 from fmtemu.encoded import Encoded
-from fmtemu.formats import Format, Scaled
+from fmtemu.formats import Format
 from fmtemu.quantizer import Quantizer
-
-#: Float dtypes that NumPy has too: tensors of these are shared, others pass through float32.
-_SHARED: dict[Any, Any] = {torch.float16: np.float16, torch.float32: np.float32, torch.float64: np.float64}
 
 
 def cast(
@@ -31,30 +31,32 @@ def cast(
     """See fmtemu.cast; dtype is a torch dtype."""
     if dtype is not None and not isinstance(dtype, torch.dtype):
         raise TypeError(f"cast: dtype of a tensor must be a torch dtype, got {dtype!r}")
+    if out is None:
+        draw: Any = {"seed": seed, "stream": stream, "offset": offset}
+        return cast_with_gradient(x, quantizer, scale=scale, zero_point=zero_point, **draw, dtype=dtype)
     wanted = dtype or (x.dtype if x.dtype.is_floating_point else None)
-    if out is not None:
-        _check_out(out, x.shape, wanted)
-    how = (quantizer, *_factors(scale, zero_point), seed, stream, offset)
-    if wanted is None or wanted in _SHARED:
-        target = None if out is None else out.numpy()
-        values = dispatch.cast(as_array(x, "x"), *how, _SHARED.get(wanted), target)
-        return torch.from_numpy(np.asarray(values)) if out is None else out
-    if not isinstance(quantizer.format, Scaled):
-        check_carrier(quantizer.format, wanted)  # the values are exact in it and in float32
-    values = dispatch.cast(as_array(x, "x"), *how, np.float32, None)
-    result = torch.from_numpy(np.asarray(values)).to(wanted)
-    return result if out is None else out.copy_(result)
+    _check_out(out, x.shape, wanted)
+    _check_is_done_now("cast with out=", x, scale, zero_point)
+    seed, stream = read_words(seed, stream)
+    if wanted not in SHARED:
+        return out.copy_(memory.cast(x, quantizer, scale, zero_point, seed, stream, offset, dtype))
+    scale, zero_point = as_arrays(scale=scale, zero_point=zero_point)
+    source, target = memory.as_array(x, "x"), out.numpy()
+    dispatch.cast(source, quantizer, scale, zero_point, seed, stream, offset, SHARED[wanted], target)
+    return out
 
 
 def encode(
     x: Any, quantizer: Quantizer, scale: Any, zero_point: Any, seed: Any, stream: Any, offset: int, out: Any
 ) -> Any:
     """See fmtemu.encode."""
+    _check_is_done_now("encode", x, scale, zero_point)
+    seed, stream = read_words(seed, stream)
     if out is not None:
         _check_out(out, x.shape, getattr(torch, code_dtype(quantizer.format).name))
     target = None if out is None else out.numpy()
-    how = (quantizer, *_factors(scale, zero_point), seed, stream, offset)
-    codes = dispatch.encode(as_array(x, "x"), *how, target)
+    scale, zero_point = as_arrays(scale=scale, zero_point=zero_point)
+    codes = dispatch.encode(memory.as_array(x, "x"), quantizer, scale, zero_point, seed, stream, offset, target)
     if isinstance(codes, Encoded):
         return codes.convert(torch.from_numpy)
     return torch.from_numpy(codes) if out is None else out
@@ -62,42 +64,35 @@ def encode(
 
 def decode(codes: Any, fmt: Format | None, dtype: Any, out: Any) -> Any:
     """See fmtemu.decode; ``codes`` are a tensor, or an Encoded of tensors; dtype is a torch dtype."""
-    if dtype is not None and dtype not in _SHARED:
-        raise TypeError(f"decode: dtype of a tensor must be one of {', '.join(map(str, _SHARED))}, got {dtype!r}")
-    wanted = _SHARED.get(dtype)
+    _check_is_done_now("decode", codes.codes if isinstance(codes, Encoded) else codes)
+    if dtype is not None and dtype not in SHARED:
+        raise TypeError(f"decode: dtype of a tensor must be one of {', '.join(map(str, SHARED))}, got {dtype!r}")
+    wanted = SHARED.get(dtype)
     if out is not None:
         default = torch.float32 if fmt is None else getattr(torch, decode_dtype(fmt, None).name)
         _check_out(out, codes.shape, dtype or default)
     target = None if out is None else out.numpy()
     if isinstance(codes, Encoded):
-        values = dispatch.decode(codes.convert(lambda part: as_array(part, "codes")), None, wanted, target)
+        values = dispatch.decode(codes.convert(lambda part: memory.as_array(part, "codes")), None, wanted, target)
     else:
-        values = dispatch.decode(as_array(codes, "codes"), fmt, wanted, target)
+        values = dispatch.decode(memory.as_array(codes, "codes"), fmt, wanted, target)
     return torch.from_numpy(values) if out is None else out
 
 
-def _factors(scale: Any, zero_point: Any) -> tuple[Any, Any]:
-    """The scale and the zero point, as NumPy arrays where they are tensors."""
-    if isinstance(scale, torch.Tensor):
-        scale = as_array(scale, "scale")
-    if isinstance(zero_point, torch.Tensor):
-        zero_point = as_array(zero_point, "zero_point")
-    return scale, zero_point
-
-
 def as_array(x: Any, name: str) -> Any:
-    """The tensor as a NumPy array on the same memory (bfloat16 and the 8-bit floats: as float32)."""
-    if x.layout != torch.strided or x.is_quantized:
-        given = "a quantized one" if x.is_quantized else x.layout
-        raise TypeError(f"{name} must be a dense tensor, got {given}; use .to_dense() or .dequantize()")
-    if x.device.type != "cpu":
-        raise TypeError(f"{name} is on {x.device}, and only CPU tensors are supported yet: use .cpu()")
-    if x.requires_grad and torch.is_grad_enabled():
-        raise RuntimeError(f"{name} requires grad, and a cast has no gradient: use .detach() or torch.no_grad()")
-    x = x.detach().resolve_conj().resolve_neg()
-    if x.dtype.is_floating_point and x.dtype not in _SHARED:
-        x = x.to(torch.float32)
-    return x.numpy()
+    """The tensor as a NumPy array on the same memory, for what has no gradient."""
+    _check_is_done_now(f"what is computed from {name}", x)
+    return memory.as_array(x, name)
+
+
+def _check_is_done_now(what: str, *tensors: Any) -> None:
+    """Raise where torch differentiates or traces what can only be done at once."""
+    if any(isinstance(x, torch.Tensor) and x.is_meta for x in tensors):
+        raise TypeError(f"{what} needs numbers, and a meta tensor has none: use a CPU tensor")
+    if not is_at_hand(*tensors):
+        raise TypeError(f"{what} cannot be compiled, traced or transformed by torch.func: do it outside of that")
+    if torch.is_grad_enabled() and any(isinstance(x, torch.Tensor) and x.requires_grad for x in tensors):
+        raise RuntimeError(f"{what} has no gradient, and its input requires grad: use .detach() or torch.no_grad()")
 
 
 def _check_out(out: Any, shape: Any, dtype: Any) -> None:
