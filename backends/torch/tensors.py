@@ -43,7 +43,7 @@ def cast(
     scale, zero_point = as_arrays(scale=scale, zero_point=zero_point)
     source, target = memory.as_array(x, "x"), out.numpy()
     dispatch.cast(source, quantizer, scale, zero_point, seed, stream, offset, SHARED[wanted], target)
-    return out
+    return _written(out)
 
 
 def encode(
@@ -59,7 +59,7 @@ def encode(
     codes = dispatch.encode(memory.as_array(x, "x"), quantizer, scale, zero_point, seed, stream, offset, target)
     if isinstance(codes, Encoded):
         return codes.convert(torch.from_numpy)
-    return torch.from_numpy(codes) if out is None else out
+    return torch.from_numpy(codes) if out is None else _written(out)
 
 
 def decode(codes: Any, fmt: Format | None, dtype: Any, out: Any) -> Any:
@@ -76,7 +76,7 @@ def decode(codes: Any, fmt: Format | None, dtype: Any, out: Any) -> Any:
         values = dispatch.decode(codes.convert(lambda part: memory.as_array(part, "codes")), None, wanted, target)
     else:
         values = dispatch.decode(memory.as_array(codes, "codes"), fmt, wanted, target)
-    return torch.from_numpy(values) if out is None else out
+    return torch.from_numpy(values) if out is None else _written(out)
 
 
 def as_array(x: Any, name: str) -> Any:
@@ -93,6 +93,13 @@ def _check_is_done_now(what: str, *tensors: Any) -> None:
         raise TypeError(f"{what} cannot be compiled, traced or transformed by torch.func: do it outside of that")
     if torch.is_grad_enabled() and any(isinstance(x, torch.Tensor) and x.requires_grad for x in tensors):
         raise RuntimeError(f"{what} has no gradient, and its input requires grad: use .detach() or torch.no_grad()")
+
+
+def _written(out: Any) -> Any:
+    """``out``, of which autograd is told that its memory changed."""
+    if not out.is_inference():
+        torch.autograd.graph.increment_version(out)
+    return out
 
 
 def _check_out(out: Any, shape: Any, dtype: Any) -> None:

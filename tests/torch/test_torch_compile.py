@@ -16,9 +16,7 @@ torch: Any = pytest.importorskip("torch")
 from fmtemu.backends.torch.gradients import cast_with_gradient  # noqa: E402
 
 pytestmark = [
-    # What torch.compile itself does: it makes a Function, and its reset forgets what is yet to be collected.
-    pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*ExactWeakKeyDictionary:pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning"),  # by torch.compile itself
 ]
 QUANTIZER = fe.as_quantizer("e2m1fn | toward_zero")
 TO_ODD = fe.as_rounding("to_odd")
