@@ -22,7 +22,7 @@ class Quantize(torch.nn.Module):
     ``scale`` is a fixed number or tensor, or an nn.Parameter, learned with the gradient of learned step size
     quantization (Esser et al., ICLR 2020) times ``scale_gradient``: by default 1 / sqrt(N * largest), N elements
     sharing a scale. An ``observer`` finds it, see calibrate. Formats with scales find their own. A stochastic
-    rounding takes its bits from ``seed`` and the stream (*stream, step); the buffer ``step`` counts the calls in
+    rounding takes its bits from ``seed`` and the stream ``(*stream, step)``; the buffer ``step`` counts the calls in
     training, but not those of activation checkpointing, which repeat one.
     """
 
