@@ -90,36 +90,6 @@ def make_scales(identity):
     return scales_of_blocks
 
 
-def make_quotients(identity):
-    """The loop of quotients by scales."""
-
-    def quotients(x, y, inverses, size):
-        """y = x times the inverse of its block's scale, rounded to odd."""
-        identity  # noqa: B018
-        for block in range(inverses.size):
-            inverse, first = inverses[block], block * size
-            for j in range(size):
-                put(y, first + j, from_bits(quotient(get(x, first + j), inverse)))
-        return False
-
-    return quotients
-
-
-def make_products(identity):
-    """The loop of products with scales."""
-
-    def products(x, y, scales, outers, size):
-        """y = x times its block's scale, times its outer scale, each product rounded."""
-        identity  # noqa: B018
-        for block in range(scales.size):
-            scale, outer, first = scales[block], outers[block], block * size
-            for j in range(size):
-                put(y, first + j, real(get(x, first + j) * scale) * outer)
-        return False
-
-    return products
-
-
 def make_decoded(identity):
     """The loop from codes to values."""
 

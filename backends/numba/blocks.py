@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from fmtemu.backends.numba import arrays, runs
 from fmtemu.backends.numba.routes import as_dtype, code_dtype, number_format
-from fmtemu.backends.numba.scaled import as_codes, move, without_ends
 from fmtemu.backends.numba.scales import Scales, check_exact, find_scales
-from fmtemu.backends.numba.tiles import adjoining
+from fmtemu.backends.numba.tiled import Tiles, decode_tiles
 from fmtemu.encoded import Encoded
 from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.base import Format
 from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer
 
-#: Elements that are cast at a time; their quotients are float64.
-_SLAB = 1 << 15
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -46,15 +42,10 @@ def cast(
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
     if result == _FLOAT32 and runs.run(x, out, quantizer, scale, seed, stream, offset, to_codes=False):
         return out
-    x, target, scales = _as_rows(x, out, find_scales(x, fmt, scale))
-    for rows, start in _slabs(x.shape):
-        quotient = _quotient(x[rows], fmt, scales, x.shape, rows)
-        element = _round(quotient, quantizer, seed, stream, offset + start)
-        if scales.zero_point is not None:
-            zero = scales.spread(scales.zero_point, x.shape, rows)
-            element = move(element, zero, quantizer.element) - zero
-        with np.errstate(over="ignore"):  # a narrow dtype may be too small for a scale rounded up
-            target[rows] = _multiply(element, fmt, scales, x.shape, rows, carrier)
+    if x.size:
+        x = np.ascontiguousarray(x)
+        tiles = Tiles(x, quantizer, find_scales(x, fmt, scale), scale is not None)
+        tiles.cast(out.reshape(-1), carrier, seed, stream, offset)
     return out
 
 
@@ -71,17 +62,10 @@ def encode(
     found = runs.run(x, codes, quantizer, scale, seed, stream, offset, to_codes=True)
     if found is not None:
         return _encoded(codes, found, quantizer, x.shape)
+    x = np.ascontiguousarray(x)
     found = find_scales(x, fmt, scale)
-    x, target, scales = _as_rows(x, codes, found)
-    for rows, start in _slabs(x.shape):
-        quotient = _quotient(x[rows], fmt, scales, x.shape, rows)
-        quotient = np.where(np.isnan(scales.spread(scales.scale, x.shape, rows)), 0.0, quotient)
-        if scales.zero_point is None:
-            target[rows] = arrays.encode(quotient, quantizer.element, seed, stream, offset + start, None)
-            continue
-        steps = _round(quotient, quantizer, seed, stream, offset + start)
-        zero = scales.spread(scales.zero_point, x.shape, rows)
-        target[rows] = as_codes(move(steps, zero, quantizer.element), quantizer.element)
+    if x.size:
+        Tiles(x, quantizer, found, scale is not None).encode(codes.reshape(-1), seed, stream, offset)
     return _encoded(codes, found, quantizer, codes.shape)
 
 
@@ -106,17 +90,10 @@ def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
     scales = Scales(numbers, encoded.zero_points, outer, extents, outer_extents)
     if result == _FLOAT32 and runs.decode(codes, out, fmt, scales):
         return out
-    scales = scales._replace(scale=numbers.astype(np.float64))
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
-    codes, target, scales = _as_rows(codes, out, scales)
-    shape = codes.shape
     exact = carrier if fits(fmt.element, as_format(carrier)) else _FLOAT64
-    for rows, _ in _slabs(shape):
-        element = arrays.decode(codes[rows], fmt.element, exact, None)
-        if scales.zero_point is not None:
-            element = element - scales.spread(scales.zero_point, shape, rows)
-        with np.errstate(over="ignore"):
-            target[rows] = _multiply(element, fmt, scales, shape, rows, carrier)
+    if codes.size:
+        decode_tiles(np.ascontiguousarray(codes), fmt, scales, exact, carrier, out.reshape(-1))
     return out
 
 
@@ -148,56 +125,6 @@ def _result_dtype(given: np.dtype[Any], wanted: Any) -> np.dtype[Any]:
     if not isinstance(number_format(result), Format) or result.kind in "iub":
         raise TypeError(f"dtype must be a floating-point dtype, got {result}")
     return result
-
-
-def _as_rows(x: Any, out: Any, scales: Scales) -> tuple[Any, Any, Scales]:
-    """x, out and the scales, where tiles are runs of adjoining elements with each as a row."""
-    size = adjoining(x.shape, scales.extents)
-    if not 0 < size <= _SLAB:
-        return x, out, scales
-    return arrays.flatten(x).reshape(-1, size), out.reshape(-1, size), scales.as_rows(size)
-
-
-def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[Any, int]]:
-    """Parts of the first axis with about _SLAB elements, and the C-order index of their first element."""
-    if not shape:
-        yield (), 0
-        return
-    row = int(np.prod(shape[1:], dtype=np.int64))
-    step = max(_SLAB // max(row, 1), 1)
-    for start in range(0, shape[0], step):
-        yield slice(start, start + step), start * row
-
-
-def _quotient(x: Any, fmt: Scaled, scales: Scales, shape: tuple[int, ...], rows: Any) -> Any:
-    """x / (s * t) in float64, on the right side of every boundary; a nonzero x gives no zero."""
-    scale = scales.spread(scales.scale, shape, rows)
-    factor = scale if scales.outer is None else scale * scales.spread(scales.outer, shape, rows)
-    if fmt.scaling.apply == "reciprocal":
-        with np.errstate(all="ignore"):
-            reciprocal = np.minimum(np.float32(1) / factor.astype(np.float32), np.finfo(np.float32).max)
-            return (x * reciprocal).astype(np.float64)
-    quotient = x.astype(np.float64) / factor
-    lost = (quotient == 0) & (x != 0)
-    return np.where(lost, np.copysign(5e-324, x), quotient) if lost.any() else quotient
-
-
-def _round(quotient: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int) -> Any:
-    """The elements' values in units of the scale; with a zero point on a grid without ends."""
-    fmt = quantizer.format
-    assert isinstance(fmt, Scaled)
-    element = without_ends(quantizer) if fmt.scaling.affine else quantizer.element
-    return arrays.cast(quotient, element, seed, stream, offset, None, None)
-
-
-def _multiply(element: Any, fmt: Scaled, scales: Scales, shape: tuple[int, ...], rows: Any, carrier: Any) -> Any:
-    """RN(RN(element * s) * t) in the carrier."""
-    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-        scale = scales.spread(scales.scale, shape, rows).astype(element.dtype)  # the product is exact, or rounded once
-        values = (element * scale).astype(carrier)
-        if scales.outer is not None:
-            values = values * scales.spread(scales.outer, shape, rows).astype(carrier)
-    return values
 
 
 def _encoded(codes: Any, scales: Scales, quantizer: Quantizer, shape: tuple[int, ...]) -> Encoded:

@@ -15,7 +15,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from fmtemu import kernels as kernels_package
 from fmtemu import random
-from fmtemu.backends.numba import block_loops, enclosed_loops, loops, vectors, words
+from fmtemu.backends.numba import block_loops, enclosed_loops, grid_loops, loops, vectors, words
 from fmtemu.kernels.bind import renamed
 from fmtemu.kernels.plan import FIELDS
 from fmtemu.kernels.power_scale import PowerScale, ScaleRule
@@ -105,27 +105,45 @@ def compiled_scales() -> Any:
 
 
 @cache
-def compiled_quotients() -> Any:
-    """The loop of quotients by scales, rounded to odd."""
-    return _compile_blocks("quotients", (), _block_names(0), [_SOURCE, _REALS, _DOUBLES, _COUNT])
-
-
-@cache
-def compiled_products() -> Any:
-    """The loop of products with scales."""
-    return _compile_blocks("products", (), _block_names(0), [_REALS, _REALS, _REALS, _REALS, _COUNT])
-
-
-@cache
 def compiled_decoded(codes: str) -> Any:
     """The loop from codes of the dtype ``codes`` to values."""
     source = types.Array(getattr(types, codes), 1, "C", readonly=True)
     return _compile_blocks("decoded", (codes,), _block_names(0), [source, _REALS, _REALS, _REALS, _REALS, _COUNT])
 
 
+@cache
+def compiled_mapped(step: str, source: np.dtype[Any], target: np.dtype[Any]) -> Any:
+    """The loop from elements of one dtype and numbers of their tiles to results of another, by a step of grid_loops."""
+    names, tag = dict(_block_names(0)), f"{source}_{target}"
+    names.update(real=target.type, WIDE_ONE=np.int64(1), WIDE_ZERO=np.int64(0))
+    names["step"] = njit(error_model="numpy")(renamed(getattr(grid_loops, step), names, tag))
+    given, result = getattr(types, source.name), getattr(types, target.name)
+    first = (types.float64 if step.startswith("divide") else given)[::1]
+    arguments = [types.Array(given, 1, "C", readonly=True), result[::1], first, result[::1], result[::1], *_GRID]
+    return _compile_grid("mapped", (step, tag), names, arguments)
+
+
+@cache
+def compiled_tops(source: np.dtype[Any]) -> Any:
+    """The loop that finds the greatest words of tiles of an array of dtype ``source``."""
+    real = getattr(types, source.name)
+    word = (types.int32 if real.bitwidth == 32 else types.int64)[::1]
+    names = {**words.operations(real.bitwidth), "min": min}
+    arguments = [types.Array(real, 1, "C", readonly=True), word, *_GRID, word, word]
+    return _compile_grid("tops", (source.name,), names, arguments)
+
+
+def _compile_grid(name: str, options: tuple[Any, ...], names: dict[str, Any], arguments: list[Any]) -> Any:
+    tag = "_".join((name, *options))
+    names = {**names, "__name__": grid_loops.__name__}
+    loop = renamed(getattr(grid_loops, f"make_{name}")(f"{tag} {_source_hash()}"), names, tag)
+    return njit(types.none(*arguments), cache=True, nogil=True, error_model="numpy")(loop)
+
+
 _SOURCE = types.Array(types.float32, 1, "C", readonly=True)
 _BYTES, _WORDS, _REALS, _DOUBLES = types.uint8[::1], types.int32[::1], types.float32[::1], types.float64[::1]
 _COUNT = types.int64
+_GRID = (types.int64[::1], _COUNT, _COUNT, _COUNT)
 
 
 def _target(codes: str | None) -> Any:
@@ -227,7 +245,7 @@ def _source_hash() -> str:
     """A hash of every source that a compiled loop is made of: by itself Numba's disk cache looks
     at the loop's file only, and would run yesterday's kernel after an edit of another."""
     files = sorted(Path(kernels_package.__file__).parent.glob("*.py"))
-    modules = (random, block_loops, enclosed_loops, loops, vectors, words)
+    modules = (random, block_loops, enclosed_loops, grid_loops, loops, vectors, words)
     files += [
         Path(__file__),
         *(Path(module.__file__) for module in modules if module.__file__),

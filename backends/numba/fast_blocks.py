@@ -5,19 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from fmtemu.backends.numba.compile import compiled_blocks
 from fmtemu.backends.numba.routes import code_dtype
-from fmtemu.backends.numba.scales import boundary_bits, facts_of
+from fmtemu.backends.numba.scale_rules import as_words, scale_rule
+from fmtemu.backends.numba.scales import boundary_bits
 from fmtemu.backends.numba.tiles import usual_size
 from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.carrier import fits
-from fmtemu.formats.fixed import FixedPoint
-from fmtemu.formats.minifloat import Float
-from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits
 from fmtemu.kernels.plan import has_kernel
-from fmtemu.kernels.power_scale import ScaleRule, power_scale
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Rounding
@@ -34,8 +29,8 @@ _LEAST, _MOST = 2.0**-94, 2.0**100
 class Path(NamedTuple):
     """The way of arrays under one quantizer.
 
-    ``rule``: the numbers by which compiled loops find scales, or None where they do not; ``fused``: the loop that does
-    all for elements rounded to nearest, or None, and ``fields`` its kernel's numbers.
+    ``rule``: that of the scales, or None; ``fused``: the loop that does all for elements rounded to nearest, or None,
+    and ``fields`` its kernel's numbers.
     """
 
     rule: Any
@@ -51,46 +46,36 @@ def find_path(quantizer: Quantizer, size: int, *, to_codes: bool) -> Path | None
     """
     fmt, element = quantizer.format, quantizer.element
     assert isinstance(fmt, Scaled)
-    number, scaling = fmt.element, fmt.scaling
-    narrow = number.smallest >= _LEAST and max(number.largest, -number.lowest) <= _MOST
-    if scaling.affine or scaling.apply != "divide" or not narrow or element.outcomes.wrap is not None:
+    number, is_power = fmt.element, fmt.scaling.has_power_scales and fmt.outer is None
+    if fmt.scaling.affine or not is_narrow(quantizer):
         return None
-    if number.is_carrier_rounded or not has_kernel(number, 32):
-        return None
-    if not fits(scaling.numbers, as_format("float32")) or scaling.bounds[1] < 1:
-        return None
-    is_power = scaling.has_power_scales and fmt.outer is None
-    if not is_power:
-        bits, shared = boundary_bits(quantizer)
-        if bits is None or bits > _ODD_BITS or bits + shared > _NEAR_BITS:
-            return None
-    rule = _scale_rule(fmt, is_power)
+    rule = scale_rule(fmt)
     shortcut = find_shortcut(element, 32, to_codes=to_codes) if element.rounding == Rounding("nearest_even") else None
     if rule is None or shortcut is None or shortcut.family not in ("saturating", "even"):
         return Path(rule)
-    if not is_power and number.bits > _MOST_BITS:
+    if not is_power and number.bits > _MOST_BITS and fmt.scaling.apply == "divide":
         return Path(rule)
     fields = [shortcut.fields[name] for name in SHORTCUTS[shortcut.family]]
     loop = compiled_blocks(shortcut.family, usual_size(size), code_dtype(number).name if to_codes else None)
-    return Path(rule, loop, _words(fields))
+    return Path(rule, loop, as_words(fields))
 
 
-def _scale_rule(fmt: Scaled, is_power: bool) -> Any:
-    """The numbers of a ScaleRule and what follows them; None where no loop finds the scales."""
-    scaling, numbers, facts = fmt.scaling, fmt.scaling.numbers, facts_of(fmt)
-    largest, least, most = (float_bits(end, 32) for end in (facts.largest, facts.least, facts.most))
-    rule = ScaleRule(0, 0, int(is_power), largest, least, most)
-    if is_power and scaling.rule != "nearest":
-        return _words([*rule._replace(is_power=1), *power_scale(fmt)])
-    # Ties go by the last place here, and by the code in the contract.
-    is_plain = isinstance(numbers, Float) and numbers.mantissa_bits > 0 and numbers.subnormals
-    if not (is_plain or isinstance(numbers, FixedPoint)):
-        return None
-    first = numbers.emin if isinstance(numbers, Float) else numbers.emax
-    lift = 52 - (first - numbers.lsb_exponent)
-    is_up = int(scaling.rule == "rceil")
-    return _words(rule._replace(is_up=is_up, first=first + EXPONENT_BIAS[64], lift=lift))
-
-
-def _words(numbers: Any) -> Any:
-    return np.array([n % (1 << 32) for n in numbers], np.uint32).view(np.int32)
+@lru_cache(maxsize=1024)
+def is_narrow(quantizer: Quantizer) -> bool:
+    """Whether quotients in float32 decide, rounded to odd, or once where they are products with reciprocals, and so do
+    scales found from such arrays: none is too large or too small, nor has a boundary too many bits."""
+    fmt, element = quantizer.format, quantizer.element
+    assert isinstance(fmt, Scaled)
+    number, scaling = fmt.element, fmt.scaling
+    narrow = number.smallest >= _LEAST and max(number.largest, -number.lowest) <= _MOST
+    if not narrow or element.outcomes.wrap is not None or number.is_carrier_rounded or not has_kernel(number, 32):
+        return False
+    if not fits(scaling.numbers, as_format("float32")) or scaling.bounds[1] < 1:
+        return False
+    if (scaling.has_power_scales and fmt.outer is None and not scaling.affine) or scaling.apply == "reciprocal":
+        return True
+    bits, shared = boundary_bits(quantizer)
+    if bits is None:
+        return False
+    bits += 2 if scaling.affine else 0  # steps before they are moved
+    return bits <= _ODD_BITS and bits + shared <= _NEAR_BITS

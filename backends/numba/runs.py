@@ -1,4 +1,4 @@
-"""Arrays of float32 whose tiles are runs of adjoining elements, or are made so: compiled loops take them slab by slab.
+"""Arrays of float32 whose tiles are runs of adjoining elements: compiled loops take them slab by slab.
 
 The general way of a slab is: the scales of its tiles, quotients by them, the plain cast of those, and products with the
 scales; what is in between stays in the cache. Where one loop does all that, it is taken instead.
@@ -6,7 +6,6 @@ scales; what is in between stays in the cache. Where one loop does all that, it 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,13 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmtemu.backends.numba import arrays
-from fmtemu.backends.numba.compile import compiled_decoded, compiled_products, compiled_quotients, compiled_scales
+from fmtemu.backends.numba.compile import compiled_decoded
 from fmtemu.backends.numba.fast_blocks import Path, find_path
+from fmtemu.backends.numba.grids import apply, row_of_tiles
 from fmtemu.backends.numba.lookup import value_table
 from fmtemu.backends.numba.routes import code_dtype
 from fmtemu.backends.numba.run import run_parts
-from fmtemu.backends.numba.scales import Scales, check_given, find_outer, scale_by_rule
-from fmtemu.backends.numba.tiles import adjoining, find_greatest, gather_tiles, scatter_tiles, tile_grid
+from fmtemu.backends.numba.scale_rules import find_lost
+from fmtemu.backends.numba.scales import Scales, check_given, find_outer, reciprocals, scale_by_rule
+from fmtemu.backends.numba.tiles import adjoining, find_greatest, tile_grid
 from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer
@@ -43,18 +44,11 @@ def run(
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
     extents = fmt.scaling.extents(x.shape)
-    if x.dtype != np.float32 or x.size == 0:
+    size = adjoining(x.shape, extents) if x.dtype == np.float32 else 0
+    path = find_path(quantizer, size, to_codes=to_codes) if size else None
+    if path is None:
         return None
-    size = adjoining(x.shape, extents)
-    is_spread = size == 0
-    if is_spread:
-        size = math.prod(map(min, extents, x.shape))
-    path = find_path(quantizer, size, to_codes=to_codes)
-    if path is None or (is_spread and quantizer.rounding.is_stochastic):  # whose random bits go by places in x
-        return None
-    grid = tile_grid(x.shape, extents)
-    flat = gather_tiles(x, extents) if is_spread else arrays.flatten(x)
-    target = np.empty(flat.size, out.dtype) if is_spread else out.reshape(-1)
+    grid, flat = tile_grid(x.shape, extents), arrays.flatten(x)
     found = Scales(None, None, None, extents, extents)
     outers = np.ones(1, np.float32)
     if fmt.outer is not None:
@@ -67,10 +61,8 @@ def run(
         if (find_greatest(flat, size)[0] >= _TOO_LARGE * given.astype(np.float64) * outers).any():
             return None
     scales = np.empty(flat.size // size, np.float32) if to_codes else None
-    run = _Run(flat, target, quantizer, path, size, (seed, stream, offset), to_codes, outers, given, scales)
+    run = _Run(flat, out.reshape(-1), quantizer, path, size, (seed, stream, offset), to_codes, outers, given, scales)
     run_parts(run.part, flat.size, size)
-    if is_spread:
-        scatter_tiles(target, out, extents)
     return found if scales is None else found._replace(scale=scales.reshape(grid))
 
 
@@ -79,18 +71,11 @@ def decode(codes: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
     this is no way for them."""
     extents = scales.extents
     whole = fits(fmt.element, as_format("float32")) and fmt.element.bits <= 16 and scales.scale.dtype == np.float32
-    if scales.zero_point is not None or not whole or scales.scale.shape != tile_grid(codes.shape, extents):
+    size = adjoining(codes.shape, extents)
+    if not size or scales.zero_point is not None or not whole or scales.scale.shape != tile_grid(codes.shape, extents):
         return False
     arrays.check_codes(codes, fmt.element)
-    if codes.size == 0:
-        return True
-    size = adjoining(codes.shape, extents)
-    is_spread = size == 0
-    if is_spread:
-        size = math.prod(map(min, extents, codes.shape))
-    codes = codes.astype(code_dtype(fmt.element), copy=False)
-    codes = gather_tiles(codes, extents) if is_spread else arrays.flatten(codes)
-    target = np.empty(codes.size, np.float32) if is_spread else out.reshape(-1)
+    codes, target = arrays.flatten(codes.astype(code_dtype(fmt.element), copy=False)), out.reshape(-1)
     numbers = np.ascontiguousarray(scales.scale).ravel(), scales.outer_of_tiles().astype(np.float32).ravel()
     loop, table = compiled_decoded(codes.dtype.name), value_table(fmt.element, np.dtype(np.float32))
 
@@ -99,8 +84,6 @@ def decode(codes: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
         return bool(loop(codes[start:stop], target[start:stop], table, *of_tiles, size))
 
     run_parts(part, codes.size, size)
-    if is_spread:
-        scatter_tiles(target, out, extents)
     return True
 
 
@@ -172,28 +155,28 @@ class _Run:
         return fmt
 
     def _find(self, tops: Any, scales: Any, outers: Any, tiles: slice) -> Any:
-        """Put the scales of a slab's tiles into ``scales``; returns what divides by them."""
-        inverses = np.empty(scales.size)
-        if self.given is None and self.path.rule is not None:
-            compiled_scales()(tops.view(np.int32), outers, scales, np.empty_like(scales), inverses, self.path.rule)
-            return inverses
+        """Put the scales of a slab's tiles into ``scales``; returns what divides by them, in float64."""
         t = outers.astype(np.float64)
-        if self.given is None:
-            scales[...] = scale_by_rule(tops.astype(np.float64), t, self._format)
-        else:
-            scales[...] = self.given[tiles]
-        return 1 / (scales * t)
+        scales[...] = scale_by_rule(tops, t, self._format) if self.given is None else self.given[tiles]
+        factors = scales * t
+        is_reciprocal = self._format.scaling.apply == "reciprocal"
+        return reciprocals(factors).astype(np.float64) if is_reciprocal else 1 / factors
 
     def _compose(self, slab: _Slab, kept: Any) -> None:
         """By exact quotients, the plain cast and products."""
         seed, stream, offset = self.draw
-        element = self.quantizer.element
+        element, lost = self.quantizer.element, find_lost(self._format)
         for part in slab.cut(PART):
             quotients, values = kept[:, : part.x.size]
-            compiled_quotients()(part.x, quotients, part.inverses, part.size)
+            place = row_of_tiles(part.x.size, part.size)
+            if lost is None:
+                apply("divide_to_odd", part.x, quotients, place, part.inverses, part.scales)
+            else:
+                numbers = part.inverses.astype(np.float32), np.full_like(part.scales, lost)
+                apply("multiply_once", part.x, quotients, place, *numbers)
             if not self.to_codes:
                 arrays.cast(quotients, element, seed, stream, offset + part.start, None, values)
-                compiled_products()(values, part.out, part.scales, part.outers, part.size)
+                apply("multiply", values, part.out, place, part.scales, part.outers)
                 continue
             unknown = np.isnan(part.scales)
             if unknown.any():

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmtemu.backends.numba import arrays
+from fmtemu.backends.numba.compile import compiled_scales
+from fmtemu.backends.numba.grids import make_grid
+from fmtemu.backends.numba.scale_rules import facts_of, scale_rule
 from fmtemu.backends.numba.tiles import Extents, adjoining, find_greatest, reduce_tiles, spread, tile_grid
 from fmtemu.formats import Codebook, Format, Scaled
 from fmtemu.quantizer import Quantizer
@@ -35,17 +38,6 @@ class Scales(NamedTuple):
     extents: Extents
     outer_extents: Extents
 
-    def spread(self, numbers: Any, shape: tuple[int, ...], rows: slice) -> Any:
-        """What elements of an array of ``shape`` have of ``numbers``, per tile or outer tile."""
-        extents = self.outer_extents if numbers is self.outer else self.extents
-        return spread(numbers, extents, shape, rows)
-
-    def as_rows(self, size: int) -> Scales:
-        """The scales of the same elements as an array of two axes, of which each row is a tile."""
-        outer = None if self.outer is None else self.outer_of_tiles().reshape(-1, 1)
-        zero_point = None if self.zero_point is None else self.zero_point.reshape(-1, 1)
-        return Scales(self.scale.reshape(-1, 1), zero_point, outer, (1, size), (1, size))
-
     def outer_of_tiles(self, grid: tuple[int, ...] | None = None) -> Any:
         """The outer scale of every tile; 1 where there are none."""
         grid = self.scale.shape if grid is None else grid
@@ -58,51 +50,37 @@ class Scales(NamedTuple):
         return tuple(-(-large // small) for large, small in zip(self.outer_extents, self.extents, strict=True))
 
 
-class Facts(NamedTuple):
-    """What scales are made with, as floats: the element's largest and lowest number, the bounds of scales, and the
-    largest element times the largest scale."""
-
-    largest: float
-    lowest: float
-    least: float
-    most: float
-    outer: float
-
-
-@lru_cache(maxsize=1024)
-def facts_of(fmt: Scaled) -> Facts:
-    """These facts of a format."""
-    element, (least, most) = fmt.element, fmt.scaling.bounds
-    largest = element.largest
-    return Facts(float(largest), float(element.lowest), float(least), float(most), float(largest * most))
-
-
 def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
-    """The scales of x, of a float dtype, by the rules of ``fmt``, or those ``given`` for its tiles."""
-    scaling, extents = fmt.scaling, fmt.scaling.extents(x.shape)
-    size = adjoining(x.shape, extents) if x.dtype == np.float32 and not scaling.affine else 0
-    if size:
-        tops, wild = find_greatest(arrays.flatten(x), size)
-        scales = scales_of(tops.astype(np.float64).reshape(tile_grid(x.shape, extents)), fmt, x.shape, given)
-        if wild is not None and scaling.nonfinite == "nan":
-            scales.scale[wild.reshape(scales.scale.shape)] = np.nan
-        return scales
-    finite = _finite(x)
-    low = np.minimum(reduce_tiles(np.minimum, finite, extents).astype(np.float64), 0.0)
-    high = np.maximum(reduce_tiles(np.maximum, finite, extents).astype(np.float64), 0.0)
-    greatest = np.maximum(high, -low)
+    """The scales of x, in float32 or float64 and C order, by the rules of ``fmt``, or those ``given`` for its tiles."""
+    scaling, shape = fmt.scaling, tile_grid(x.shape, fmt.scaling.extents(x.shape))
+    kinds = ("highs", "lows") if scaling.affine else ("magnitudes",)
+    ends, wild = _ends(x, fmt, kinds, shape)
+    greatest = np.maximum(ends[0], ends[-1])
     scales = scales_of(greatest, fmt, x.shape, given)
     if scaling.affine:
+        high, low = ends[0].astype(np.float64), -ends[1].astype(np.float64)
         largest, lowest = facts_of(fmt)[:2]
-        if given is None:
+        if given is None and scaling.rule in ("nearest", "rceil"):  # the others go by the greatest magnitude
             spans = _spans(low, high) / (largest - lowest)
             scales = scales._replace(scale=_clamp(_nearest(spans, fmt), greatest, fmt))
         scales = scales._replace(zero_point=np.clip(lowest - np.rint(low / scales.scale), lowest, largest))
-    if scaling.nonfinite == "nan" and finite is not x:
-        wild = reduce_tiles(np.logical_or, ~np.isfinite(x), extents)
+    if scaling.nonfinite == "nan" and wild is not None:
         zero_point = None if scales.zero_point is None else np.where(wild, 0.0, scales.zero_point)
         scales = scales._replace(scale=np.where(wild, np.nan, scales.scale), zero_point=zero_point)
     return scales
+
+
+def _ends(x: Any, fmt: Scaled, kinds: tuple[str, ...], shape: tuple[int, ...]) -> tuple[list[Any], Any]:
+    """What Grid.greatest says of the finite elements of each tile, and which tiles have others; None where none has."""
+    if x.size == 0:
+        return [np.zeros(shape)] * len(kinds), None
+    grid, flat = make_grid(x.shape, fmt.scaling.extents(x.shape)), arrays.flatten(x)
+    ends = [grid.greatest(flat, kind) for kind in kinds]
+    wild = ~np.isfinite(ends).all(axis=0)
+    if wild.any():
+        flat = np.where(np.isfinite(flat), flat, flat.dtype.type(0))
+        ends = [grid.greatest(flat, kind) for kind in kinds]
+    return [end.reshape(shape) for end in ends], wild.reshape(shape) if wild.any() else None
 
 
 def scales_of(greatest: Any, fmt: Scaled, shape: tuple[int, ...], given: Any = None) -> Scales:
@@ -122,10 +100,10 @@ def outer_scales(greatest: Any, fmt: Scaled, shape: tuple[int, ...]) -> Scales:
 
 
 def find_outer(flat: Any, fmt: Scaled, shape: tuple[int, ...], size: int) -> Scales:
-    """The outer scales, and no others, of an array of ``shape`` of which ``flat`` are the elements, tile by tile of
-    ``size``."""
+    """The outer scales, and no others, of an array of ``shape`` whose tiles are runs of ``size`` of the elements
+    ``flat``."""
     scales = _without_outer(fmt, shape)
-    run = adjoining(shape, scales.outer_extents) if adjoining(shape, scales.extents) else 0
+    run = adjoining(shape, scales.outer_extents)
     if not run:
         tops = find_greatest(flat, size)[0].reshape(tile_grid(shape, scales.extents))
         return outer_scales(tops, fmt, shape)._replace(scale=None)
@@ -142,8 +120,21 @@ def _without_outer(fmt: Scaled, shape: tuple[int, ...]) -> Scales:
     return Scales(None, None, None, extents, outer_extents)
 
 
+def reciprocals(factors: Any) -> Any:
+    """What elements are multiplied by where factors in float64 do not divide them, in float32."""
+    with np.errstate(all="ignore"):
+        return np.minimum(np.float32(1) / factors.astype(np.float32), np.finfo(np.float32).max)
+
+
 def scale_by_rule(greatest: Any, t: Any, fmt: Scaled) -> Any:
-    """The scales of tiles with these greatest magnitudes under the outer scales t, in float64."""
+    """The scales, in float64, of tiles with these greatest magnitudes, in float32 or float64, under outer scales t."""
+    rule = scale_rule(fmt)
+    if greatest.dtype == np.float32 and rule is not None:
+        tops, outers = np.ascontiguousarray(greatest).reshape(-1), np.ascontiguousarray(t, np.float32).reshape(-1)
+        scales, inverses = np.empty_like(tops), np.empty_like(tops)
+        compiled_scales()(tops.view(np.int32), outers, scales, inverses, np.empty(tops.size), rule)
+        return scales.reshape(greatest.shape).astype(np.float64)
+    greatest = greatest.astype(np.float64)
     return _clamp(_symmetric(greatest, t, fmt), greatest, fmt)
 
 
@@ -196,12 +187,6 @@ def check_given(given: Any, shape: tuple[int, ...], fmt: Scaled) -> Any:
     if not ((known == scale) & (scale > 0) & np.isfinite(scale)).all():
         raise ValueError(f"scale must hold positive numbers of {numbers}, the scales of {fmt}")
     return known
-
-
-def _finite(x: Any) -> Any:
-    """x with zeros for NaN and infinities."""
-    finite = np.isfinite(x)
-    return x if finite.all() else np.where(finite, x, x.dtype.type(0))
 
 
 def _outer_extents(fmt: Scaled, shape: tuple[int, ...], extents: Extents) -> Extents:

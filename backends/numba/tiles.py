@@ -36,31 +36,6 @@ def tile_grid(shape: tuple[int, ...], extents: Extents) -> tuple[int, ...]:
     return tuple(-(-length // size) for length, size in zip(shape, extents, strict=True))
 
 
-def gather_tiles(x: Any, extents: Extents) -> Any:
-    """The elements of x, flat, tile by tile, each filled up to a whole one with zeros; x is not empty."""
-    sizes, split = _split(x.shape, extents)
-    short = [(0, -length % size) for length, size in zip(x.shape, sizes, strict=True)]
-    whole = np.pad(x, short) if any(rest for _, rest in short) else x
-    axes = range(len(split))
-    return np.ascontiguousarray(whole.reshape(split).transpose([*axes[::2], *axes[1::2]])).reshape(-1)
-
-
-def scatter_tiles(tiles: Any, out: Any, extents: Extents) -> None:
-    """Put the elements of tiles, as ``gather_tiles`` orders them, back into their places."""
-    sizes, split = _split(out.shape, extents)
-    axes = np.arange(len(split)).reshape(2, -1).T.ravel()
-    parts = tiles.reshape(*split[::2], *split[1::2]).transpose(axes)
-    padded = [count * size for count, size in zip(split[::2], sizes, strict=True)]
-    out[...] = parts.reshape(padded)[tuple(map(slice, out.shape))]
-
-
-def _split(shape: tuple[int, ...], extents: Extents) -> tuple[list[int], list[int]]:
-    """The lengths of a tile along every axis, and each axis as two: tiles, and elements of one."""
-    sizes = [min(extent, length) for extent, length in zip(extents, shape, strict=True)]
-    counts = [-(-length // size) for length, size in zip(shape, sizes, strict=True)]
-    return sizes, [number for pair in zip(counts, sizes, strict=True) for number in pair]
-
-
 def find_greatest(x: Any, size: int) -> tuple[Any, Any]:
     """The greatest finite magnitudes of the adjoining tiles of the flat float32 array x, and which tiles have NaN or
     infinities; None if none has."""

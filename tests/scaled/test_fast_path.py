@@ -9,7 +9,7 @@ import pytest
 from tiles import cast_exactly, encode_exactly
 
 import fmtemu as fe
-from fmtemu.backends.numba import runs
+from fmtemu.backends.numba import grids, runs
 from fmtemu.backends.numba.tiles import adjoining
 from fmtemu.quantizer import Quantizer
 
@@ -32,6 +32,8 @@ FUSED += [
     "block<int8,channel,float32>",
     "block<int8,tensor,float32,rule=rceil>",
     "block<e4m3fn,4x64,bfloat16>",
+    "block<e2m1fn,32,e8m0fnu,apply=reciprocal>",
+    "block<e4m3fn,16,e4m3fn,outer=tensor,apply=reciprocal>",
     "q4_0",
     "dfp16",
 ]
@@ -41,22 +43,25 @@ COMPOSED = [
     *(f"mxfp8_e4m3 | {rounding}" for rounding in ("nearest_away", "toward_negative", "jam")),
     "block<int8,token,float32> | toward_positive",
     "block<posit8,16,float32>",
+    "block<e2m1fn,16,e4m3fn,apply=reciprocal> | away_from_zero",
     "mxfp8_e5m2 | overflow=infinity",
 ]
-#: Tiles that are no runs, or end short, which are first made runs.
+TAKEN = FUSED + COMPOSED
+#: Through quotients in float32, the plain cast and products, whatever the tiles.
 SPREAD = [
     "block<int4,24,e8m0fnu>",
     "block<e2m1fn,32@0,e8m0fnu>",
     "block<e2m1fn,2x16,e4m3fn,outer=4x32>",
     "block<e4m3fn,7x9,float32> | toward_zero",
+    "block<e2m1fn,3@0*2@1,e8m0fnu> | stochastic",
+    "block<e2m1fn,3,e8m0fnu,apply=reciprocal>",
+    "block<int8,32,e8m0fnu,affine>",
+    "block<uint4,3x20,float16,affine> | toward_positive",
 ]
-TAKEN = FUSED + COMPOSED + SPREAD
+#: The same through quotients in float64.
 LEFT = [
     "block<int8,16,float32> | stochastic",
     "block<lns8,16,e8m0fnu>",
-    "block<e2m1fn,32,e8m0fnu,apply=reciprocal>",
-    "block<int8,32,e8m0fnu,affine>",
-    "block<e2m1fn,2x16,e8m0fnu> | stochastic",
     "block<e2m1fn,32,fixed<0,8>>",
     "block<int8,32,e8m0fnu> | wrap",
     "block<float<8,4>,32,e8m0fnu>",
@@ -120,14 +125,14 @@ def test_values_and_codes_equal_the_general_path(spec: str, special: Any, slowly
     same(fe.decode(encoded), slowly(fe.decode, encoded))
 
 
-@pytest.mark.parametrize("spec", [*FUSED[::5], *COMPOSED[::3], *SPREAD])
+@pytest.mark.parametrize("spec", [*FUSED[::5], *COMPOSED[::3], *SPREAD, *LEFT])
 def test_values_equal_the_definition(spec: str) -> None:
     quantizer = fe.as_quantizer(spec)
     x, seed = numbers(20, seed=5), 7 if quantizer.rounding.is_stochastic else None
     same(fe.cast(x, quantizer, seed=seed), cast_exactly(x, quantizer, seed=seed))
 
 
-@pytest.mark.parametrize("spec", LEFT)
+@pytest.mark.parametrize("spec", SPREAD + LEFT)
 def test_others_are_left_to_the_general_path(spec: str) -> None:
     assert not is_fast(numbers(100, seed=4), fe.as_quantizer(spec))
 
@@ -193,7 +198,12 @@ def test_scales_from_outside(slowly: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["mxfp4", "mxfp8_e4m3 | toward_zero", "nvfp4", "mxfp4 | stochastic", "block<int8,tensor,float32>"]
+    "spec",
+    [
+        *("mxfp4", "mxfp8_e4m3 | toward_zero", "nvfp4", "mxfp4 | stochastic", "block<int8,tensor,float32>"),
+        *("block<e2m1fn,3@0*2@1,e8m0fnu> | stochastic", "block<int4,24,e8m0fnu>"),
+        "block<uint4,3x20,float16,affine> | toward_positive",
+    ],
 )
 def test_slabs_change_nothing(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x = numbers(60, seed=10)
@@ -201,6 +211,7 @@ def test_slabs_change_nothing(spec: str, monkeypatch: pytest.MonkeyPatch) -> Non
     expected, codes = fe.cast(x, spec, seed=5), fe.encode(x, f"{spec} | nan=zero", seed=5)
     monkeypatch.setattr(runs, "SLAB", 640)
     monkeypatch.setattr(runs, "PART", 320)
+    monkeypatch.setattr(grids, "PART", 40)
     same(fe.cast(x, spec, seed=5), expected)
     sliced = fe.encode(x, f"{spec} | nan=zero", seed=5)
     same(sliced.codes, codes.codes)
