@@ -19,11 +19,9 @@ def find_within_range(x: Any, quantizer: Quantizer, scale: Any, zero_point: Any)
     ends = float(element.lowest), float(element.largest)
     if isinstance(quantizer.format, Scaled):
         x, fmt, _ = blocks._source("cast", np.asarray(x), quantizer, zero_point)
-        scales, everything = find_scales(x, fmt, scale), slice(None)
-        factor = scales.spread(scales.scale, x.shape, everything)
-        if scales.outer is not None:
-            factor = factor * scales.spread(scales.outer, x.shape, everything)
-        zero = 0.0 if scales.zero_point is None else scales.spread(scales.zero_point, x.shape, everything)
+        scales = find_scales(x, fmt, scale)
+        factor = scales.spread(scales.scale * scales.outer_of_tiles(), x.shape)
+        zero = 0.0 if scales.zero_point is None else scales.spread(scales.zero_point, x.shape)
     elif scale is None and zero_point is None:
         factor, zero = 1.0, 0.0
         if element.is_carrier_rounded:  # the largest number is one that float32 holds

@@ -38,6 +38,10 @@ class Scales(NamedTuple):
     extents: Extents
     outer_extents: Extents
 
+    def spread(self, numbers: Any, shape: tuple[int, ...]) -> Any:
+        """What each element of an array of ``shape`` has of ``numbers`` per tile; see tiles.spread."""
+        return spread(numbers, self.extents, shape)
+
     def outer_of_tiles(self, grid: tuple[int, ...] | None = None) -> Any:
         """The outer scale of every tile; 1 where there are none."""
         grid = self.scale.shape if grid is None else grid

@@ -12,7 +12,6 @@ from fmtemu.backends.numba.fast_blocks import is_narrow
 from fmtemu.backends.numba.grids import Place, apply, make_grid
 from fmtemu.backends.numba.scale_rules import find_lost
 from fmtemu.backends.numba.scales import Scales, reciprocals
-from fmtemu.backends.numba.tiles import spread
 from fmtemu.edges import Edges
 from fmtemu.formats import Int, Scaled, as_format
 from fmtemu.formats.carrier import fits
@@ -50,11 +49,8 @@ class Tiles:
         """Put the codes into the flat array ``out``; those of tiles without a scale are 0."""
         unknown = np.isnan(self.scales.scale)
         if unknown.any():
-            self.x = np.where(
-                np.broadcast_to(spread(unknown, self.scales.extents, self.shape), self.shape).ravel(),
-                self.x.dtype.type(0),
-                self.x,
-            )
+            nowhere = np.broadcast_to(self.scales.spread(unknown, self.shape), self.shape).reshape(-1)
+            self.x = np.where(nowhere, self.x.dtype.type(0), self.x)
             self.divisors[0] = np.where(np.isnan(self.divisors[0]), self.divisors[0].dtype.type(1), self.divisors[0])
         ends = self._ends(1.0)
         element = Quantizer(self.format.element, edges=self.quantizer.element.edges) if ends else self.quantizer.element

@@ -67,15 +67,9 @@ def reduce_tiles(reduce: Any, x: Any, extents: Extents) -> Any:
     return x
 
 
-def spread(grid: Any, extents: Extents, shape: tuple[int, ...], rows: slice = slice(None)) -> Any:
-    """Each element's entry of ``grid``, for an array of ``shape``, or some of its first axis's rows.
-
-    Axes on which all elements have one entry keep the length 1.
-    """
+def spread(grid: Any, extents: Extents, shape: tuple[int, ...]) -> Any:
+    """Each element's entry of ``grid``, for an array of ``shape``; axes on which all have one keep the length 1."""
     for axis, (size, length) in enumerate(zip(extents, shape, strict=True)):
-        if grid.shape[axis] > 1 and size == 1 and axis == 0:
-            grid = grid[rows]
-        elif grid.shape[axis] > 1 and size > 1:
-            chosen = np.arange(length)[rows] if axis == 0 else np.arange(length)
-            grid = np.take(grid, chosen // size, axis=axis)
+        if grid.shape[axis] > 1 and size > 1:
+            grid = np.take(grid, np.arange(length) // size, axis=axis)
     return grid
