@@ -6,6 +6,7 @@
 from fmtemu.calibrate import Observer
 from fmtemu.cast import cast, decode, encode
 from fmtemu.edges import Edges
+from fmtemu.emulate import coverage, emulate, record
 from fmtemu.encoded import Encoded
 from fmtemu.files.packed import load_packed, save_packed
 from fmtemu.formats import (
@@ -32,6 +33,7 @@ from fmtemu.formats import (
 from fmtemu.hardware import cost
 from fmtemu.packed import PackedArray
 from fmtemu.packing import pack, unpack
+from fmtemu.policy import Policy, Rule, as_policy
 from fmtemu.quantizer import Quantizer, as_quantizer
 from fmtemu.rounding import Rounding, Stochastic, as_rounding
 from fmtemu.scaling import find_scale
@@ -58,23 +60,29 @@ __all__ = [
     "PerChannel",
     "PerTensor",
     "PerToken",
+    "Policy",
     "Posit",
     "Quantizer",
     "Rounding",
+    "Rule",
     "Scaled",
     "Scaling",
     "Stochastic",
     "Takum",
     "as_format",
+    "as_policy",
     "as_quantizer",
     "as_rounding",
     "cast",
     "cost",
+    "coverage",
     "decode",
+    "emulate",
     "encode",
     "find_scale",
     "load_packed",
     "pack",
+    "record",
     "save_packed",
     "swizzle_scales",
     "unpack",
