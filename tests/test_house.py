@@ -47,7 +47,7 @@ MOST_LINES = 350
 
 @dataclass(frozen=True)
 class Import:
-    """``importer`` (a dotted module) imports ``imported``, in a function if ``lazy``."""
+    """``importer`` (a dotted module) imports ``imported``; in a function, or for type checkers only, if ``lazy``."""
 
     importer: str
     imported: str
@@ -78,6 +78,7 @@ def imports_of(path: Path) -> Iterator[Import]:
     def visit(node: ast.AST, lazy: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             inside = lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            inside |= isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
             for imported in names(child):
                 if imported.split(".")[0] == "fmtemu":
                     yield Import(importer, imported, child.lineno, inside)  # type: ignore[attr-defined]

@@ -47,7 +47,11 @@ def attend(
 
 def _seeing_all(function: Any) -> Any:
     """A function of torch.nn.functional that does not hand itself over to modes, so that they see what it calls."""
-    names = {name: lambda *_: False for name in function.__globals__ if name.startswith("has_torch_function")}
+    names: dict[str, Any] = {
+        name: lambda *_: False for name in function.__globals__ if name.startswith("has_torch_function")
+    }
+    # It checks what the operations check again, in a way that torch.compile cannot trace here.
+    names["_check_key_padding_mask"] = lambda *_: None
     copy = FunctionType(
         function.__code__,
         {**function.__globals__, **names},

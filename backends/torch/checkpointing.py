@@ -49,5 +49,5 @@ def follow_checkpoints() -> None:
     def generator(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return other(_resuming(fn), *args, **kwargs)
 
-    torch_checkpoint.CheckpointFunction.forward = staticmethod(forward)
+    torch_checkpoint.CheckpointFunction.forward = staticmethod(forward)  # type: ignore[method-assign]
     torch_checkpoint._checkpoint_without_reentrant_generator = generator

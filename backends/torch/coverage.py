@@ -73,9 +73,8 @@ class Coverage:
             text.append(f"{module or '(model)'}: {op}")
             text += [f"    {fmt}: {', '.join(names)}" for fmt, names in by_format.items()]
         operands = [row for row in self.rows if row.role in _OPERANDS]
-        text.append(
-            f"{len(operands) - len(self.uncovered)} of {len(operands)} operands of products are held; - is no format"
-        )
+        held = len(operands) - len(self.uncovered)
+        text.append(f"{held} of {len(operands)} operands of products are held in formats; - stays as it is")
         text += [f"this rule holds nothing: {rule}" for rule in self.unused]
         return "\n".join(text)
 
@@ -86,7 +85,7 @@ def cover(model: nn.Module, policy: Policy, args: tuple[Any, ...], kwargs: dict[
     emulation = Emulation(model, policy)
 
     def visit(sites: list[Site]) -> None:
-        for site in sites:
+        for site in dict.fromkeys(sites):
             calls[site] = calls.get(site, 0) + 1
 
     emulation.plan.visitor = visit

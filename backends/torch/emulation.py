@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from fmtemu.backends.torch.audit import check_backward
 from fmtemu.backends.torch.checkpointing import follow_checkpoints
 from fmtemu.backends.torch.mode import Mode
 from fmtemu.backends.torch.place import Running, here
@@ -26,20 +28,20 @@ class Emulation:
     def __init__(
         self, target: Any, policy: Policy, seed: int = 0, make_observer: Callable[..., Any] | None = None
     ) -> None:
+        holding = [rule for rule in policy.rules if rule.quantizer is not None]
         self.target, self.policy, self.seed = target, policy, seed
         self.plan = Plan(target, policy, seed, make_observer)
         self.mode = Mode(self.plan)
         self._step = torch.zeros((), dtype=torch.int64)
-        self._is_random = any(
-            rule.quantizer is not None and rule.quantizer.rounding.is_stochastic for rule in policy.rules
-        )
-        roles = {role for rule in policy.rules if rule.quantizer is not None for role in rule.roles}
-        self._is_for_training = bool(roles & _TRAINING)
-        self._holds_gradients = isinstance(target, nn.Module) and "parameter_gradient" in roles
+        self._is_for_training = any(set(rule.roles) & _TRAINING for rule in holding if rule.role != "*")
+        has_gradients = any("parameter_gradient" in rule.roles for rule in holding)
+        self._holds_gradients = isinstance(target, nn.Module) and has_gradients
+        self._is_backward_known = False
         self._handles: list[Any] = []
         if isinstance(target, nn.Module):
             check_module(target)
             follow_checkpoints()
+            _forget_compiled()
             for name, module in target.named_modules():
                 self._handles.append(module.register_forward_pre_hook(_Enter(self, name), prepend=True))
                 self._handles.append(module.register_forward_hook(_Leave(self, name), always_call=True))
@@ -55,9 +57,12 @@ class Emulation:
             return self.target(*args, **kwargs)
         self.enter("")
         try:
-            return self.target(*args, **kwargs)
-        finally:
-            self.leave("")
+            result = self.target(*args, **kwargs)
+        except BaseException:
+            self.leave("", by_return=False)
+            raise
+        self.leave("", result)
+        return result
 
     def __enter__(self) -> Emulation:
         return self
@@ -72,6 +77,7 @@ class Emulation:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        _forget_compiled()
 
     @property
     def step(self) -> int:
@@ -108,23 +114,34 @@ class Emulation:
             step = outer.step
         here.modules.append(Running(self, module, step))
 
-    def leave(self, module: str, *, by_return: bool = True) -> None:
+    def leave(self, module: str, result: Any = None, *, by_return: bool = True) -> None:
         """The forward of a module ends, by its return or an exception; of one that never began nothing is done."""
         if not here.modules or here.modules[-1].emulation is not self or here.modules[-1].module != module:
             return
         here.modules.pop()
         if not here.modules:
             self.mode.__exit__(None, None, None)
-            if by_return and not self.plan.is_used and not self._is_for_training:
-                raise ValueError(
-                    f"nothing that the model does is matched by a rule:\n{self.policy}\n"
-                    "fmtemu.coverage shows what there is to match"
-                )
+            if by_return and not torch.compiler.is_compiling():
+                self._check(result)
+
+    def _check(self, result: Any) -> None:
+        """The policy matches something, and nothing in the backward pass is hidden; until both are known."""
+        if not self.plan.is_used and not self._is_for_training:
+            raise ValueError(
+                f"nothing that the model does is matched by a rule:\n{self.policy}\n"
+                "fmtemu.coverage shows what there is to match"
+            )
+        if not self._is_backward_known:
+            self._is_backward_known = check_backward(result, self.plan.is_left)
 
     def _begin(self) -> None:
         """An outermost call. What activation checkpointing calls again in the backward pass is the same step."""
+        if torch._C._get_tracing_state() is not None:
+            raise RuntimeError(
+                "torch.jit.trace would keep the casts' results as constants: use torch.compile or export"
+            )
         is_training = not isinstance(self.target, nn.Module) or self.target.training
-        if self._is_random and is_training and not _in_backward():
+        if is_training and not _in_backward():
             self._step = self._step + 1  # never in place: a backward pass may still need the old one
         here.place, here.attention = (), None
         if not self._is_holding:
@@ -142,6 +159,12 @@ class Emulation:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._is_holding = not self._holds_gradients  # parameters are copied without hooks
+
+
+def _forget_compiled() -> None:
+    """Let torch.compile look again at models that it has compiled: it does not notice hooks that come and go."""
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
 
 
 def _in_backward() -> bool:
@@ -182,4 +205,4 @@ class _Enter:
 
 class _Leave(_Enter):
     def __call__(self, module: nn.Module, args: Any, result: Any = None) -> None:
-        self.emulation.leave(self.module, by_return=result is not None)
+        self.emulation.leave(self.module, result, by_return=result is not None)

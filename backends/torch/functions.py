@@ -28,7 +28,7 @@ def _linear(mode: Any, name: str, func: Any, args: Any, kwargs: Any) -> Tensor:
 
 def _matmul(mode: Any, name: str, func: Any, args: Any, kwargs: Any) -> Tensor:
     named = tuple(kwargs[key] for key in ("input", "mat2", "other", "vec", "vec2", "tensor") if key in kwargs)
-    a, b = (*args, *named)
+    a, b = tuple(args) + named
     if func.__name__ == "__rmatmul__":
         a, b = b, a
     if name == "inner":
@@ -181,7 +181,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: What the mode calls instead of a function.
 HANDLERS: dict[str, Any] = {
     "linear": _linear,
-    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot", "inner", "linalg_matmul"), _matmul),
+    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot", "vdot", "inner", "linalg_matmul"), _matmul),
     **dict.fromkeys(("addmm", "baddbmm", "addmv"), _addmm),
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution"), _convolution),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _convolution),

@@ -31,7 +31,8 @@ def is_at_hand(*tensors: Any) -> bool:
 
 def check_tensor(x: Any, name: str) -> None:
     """Raise unless a tensor is dense, of real numbers, and where casts are done."""
-    if x.layout != torch.strided or x.is_quantized:
+    # Compilers refuse to ask for the layout within a backward pass, and take no tensors of others.
+    if not torch.compiler.is_compiling() and (x.layout != torch.strided or x.is_quantized):
         given = "a quantized one" if x.is_quantized else x.layout
         raise TypeError(f"{name} must be a dense tensor, got {given}; use .to_dense() or .dequantize()")
     if x.dtype.is_complex:

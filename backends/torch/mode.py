@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from fmtemu.backends.torch.audit import Audit
 from fmtemu.backends.torch.functions import HANDLERS
-from fmtemu.backends.torch.operations import IN_C, REFUSED, RESULTS, is_in_place, name_of
+from fmtemu.backends.torch.operations import AUDITED, IN_C, REFUSED, RESULTS, is_in_place, name_of
 from fmtemu.backends.torch.place import here
 from fmtemu.backends.torch.plan import Plan
 from fmtemu.backends.torch.products import NO_SLOTS, Matmul, Product, multiply, rows
@@ -41,7 +41,7 @@ class Mode(TorchFunctionMode):
         handle = HANDLERS.get(name)
         if handle is not None:
             return handle(self, name, func, args, kwargs) if self.plan.touches(name) else func(*args, **kwargs)
-        if name not in RESULTS:
+        if name not in RESULTS or name in AUDITED:
             return self._unknown(name, func, args, kwargs)
         role = RESULTS[name]
         if role is None or not self.plan.watches(role):
@@ -87,10 +87,12 @@ class Mode(TorchFunctionMode):
     ) -> Tensor:
         """A product with its operands in slots; ``right`` is the role of b, ``result`` that of the result."""
         slots = self.plan.of_product(op, right, result, adds=c is not None)
-        if not a.dtype.is_floating_point or slots == NO_SLOTS:
-            return product.forward(a, b, c)
+        if slots == NO_SLOTS or not (a.dtype.is_floating_point or a.dtype.is_complex):
+            return product.forward(a, b, c)  # of integers it is exact
+        if a.dtype.is_complex or b.dtype.is_complex:
+            raise TypeError(f"{op} of complex numbers cannot be emulated: leave it as it is by Rule(None, op={op!r})")
         device = a.device.type
-        if torch.is_autocast_enabled(device):
+        if device != "meta" and torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)
             a, b, c = a.to(dtype), b.to(dtype), None if c is None else c.to(dtype)
             with torch.autocast(device, enabled=False):
@@ -143,11 +145,10 @@ class Mode(TorchFunctionMode):
         if self.plan.is_left(name):
             return func(*args, **kwargs)
         if name in REFUSED:
-            raise NotImplementedError(
-                f"torch.{name} cannot be emulated; use {REFUSED[name]}, or leave it in float32 by Rule(None, op={name!r})"
-            )
+            advice = f"use {REFUSED[name]}, or leave it in float32 by Rule(None, op={name!r})"
+            raise NotImplementedError(f"torch.{name} cannot be emulated; {advice}")
         with Audit(name):
-            return self.result(func, name, "other", *args, **kwargs)
+            return self.result(func, name, RESULTS.get(name) or "other", *args, **kwargs)
 
 
 def _adds_activations(args: Any) -> bool:

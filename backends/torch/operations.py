@@ -38,7 +38,7 @@ hinge_embedding_loss huber_loss index_add index_reduce interpolate kl_div kthval
 linalg_vector_norm logcumsumexp logsumexp lp_pool1d lp_pool2d lp_pool3d margin_ranking_loss max max_pool1d max_pool2d
 max_pool3d mean median min mse_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nanmean
 nansum nll_loss norm pairwise_distance poisson_nll_loss prod quantile renorm scatter_add scatter_reduce smooth_l1_loss
-soft_margin_loss special_logsumexp std std_mean sum sum_to_size trapezoid trapz triplet_margin_loss
+soft_margin_loss special_logsumexp std std_mean sum sum_to_size trapezoid trapz fold index_put put triplet_margin_loss
 triplet_margin_with_distance_loss var var_mean upsample upsample_bilinear upsample_nearest linalg_cross
 cosine_similarity"""
 
@@ -54,7 +54,7 @@ cartesian_prod cat cauchy cdouble cfloat chalf channel_shuffle char chunk clone 
 concat concatenate conj conj_physical constant constant_pad_nd contiguous copy count_nonzero cpu cuda data_ptr
 dense_dim detach diag diag_embed diagflat diagonal diagonal_copy diagonal_scatter dim dim_order double dsplit dstack
 element_size empty empty_like empty_permuted empty_strided eq equal expand expand_as expand_copy exponential eye fill
-fill_diagonal flatten flip fliplr flipud float fold from_numpy frombuffer full full_like gather ge geometric
+fill_diagonal flatten flip fliplr flipud float from_numpy frombuffer full full_like gather ge geometric
 get_device greater greater_equal gt half hamming_window hann_window histc hsplit hstack imag index_copy index_fill
 index_put index_select int is_coalesced is_complex is_conj is_contiguous is_distributed is_floating_point is_inference
 is_leaf is_neg is_nonzero is_pinned is_same_size is_set_to is_shared is_signed isclose isfinite isin isinf isnan
@@ -62,7 +62,7 @@ isneginf isposinf isreal item kaiming_uniform le less less_equal linspace log_no
 logical_or logical_xor logspace long lt masked_fill masked_scatter masked_select max_unpool1d max_unpool2d
 max_unpool3d meshgrid mode module_load moveaxis movedim msort multinomial narrow narrow_copy ndimension ne nelement
 new_empty new_full new_ones new_tensor new_zeros nonzero nonzero_static normal not_equal numel numpy one_hot ones
-ones_like pad permute permute_copy pin_memory pixel_shuffle pixel_unshuffle poisson put rand rand_like randint
+ones_like pad permute permute_copy pin_memory pixel_shuffle pixel_unshuffle poisson rand rand_like randint
 randint_like randn randn_like random randperm ravel real record_stream register_hook
 register_post_accumulate_grad_hook repeat repeat_interleave requires_grad reshape reshape_as resize resize_as
 resolve_conj resolve_neg retain_grad roll rot90 row_stack scatter searchsorted select select_copy select_scatter set
@@ -87,6 +87,9 @@ RESULTS: dict[str, str | None] = {
     **dict.fromkeys(_NORMALIZATION.split(), "normalization"),
 }
 
+#: Functions that multiply matrices for some of their arguments: norms, for matrix norms.
+AUDITED = frozenset({"norm", "linalg_norm", "renorm"})
+
 #: Functions that multiply matrices in a way that emulation does not take apart.
 REFUSED: dict[str, str] = {
     "addbmm": "torch.bmm(a, b).sum(0)",
@@ -96,6 +99,7 @@ REFUSED: dict[str, str] = {
     "matrix_power": "torch.matmul, factor by factor",
     "linalg_matrix_power": "torch.matmul, factor by factor",
     "conv_tbc": "torch.conv1d",
+    "linalg_vecdot": "torch.matmul",
 }
 
 

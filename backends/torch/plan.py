@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from fmtemu.backends.torch.functions import PARTS
 from fmtemu.backends.torch.operations import RESULTS
@@ -17,6 +18,9 @@ from fmtemu.backends.torch.products import NO_SLOTS, Slots
 from fmtemu.backends.torch.slots import Site, Slot
 from fmtemu.policy import Policy, Rule
 from fmtemu.tracing import constant_when_traced
+
+#: The places in _sites of the second operand.
+_OF_RIGHT = (1, 5)
 
 _RIGHT = ("weight", "input", "kv_cache")
 
@@ -33,7 +37,7 @@ class Plan:
         if isinstance(target, nn.Module):
             self._survey(target)
         self._roles = frozenset(role for rule in policy.rules if rule.quantizer is not None for role in rule.roles)
-        self._slots: dict[Site, Slot | None] = {}
+        self._slots: dict[tuple[Site, str], Slot | None] = {}
         self._products: dict[tuple[str, str, str, str], Slots] = {}
         self._results: dict[tuple[str, str, str], tuple[Slot | None, Slot | None]] = {}
         self._touched: dict[tuple[str, str], bool] = {}
@@ -58,8 +62,8 @@ class Plan:
         return found
 
     def is_left(self, op: str) -> bool:
-        """Whether a rule leaves an operation in float32 by its name."""
-        module = here.modules[-1].module
+        """Whether a rule leaves an operation as it is by its name."""
+        module = here.modules[-1].module if here.modules else ""
         return any(
             rule.quantizer is None
             and rule.op != "*"
@@ -89,11 +93,12 @@ class Plan:
             self.visitor([Site(module, op, role, "forward"), Site(module, op, role, "backward")])
         return found
 
-    def slot(self, site: Site) -> Slot | None:
+    def slot(self, site: Site, drawn_as: str = "") -> Slot | None:
         """The slot of a site; None where no rule speaks of it, or leaves it as it is."""
-        if site not in self._slots:
-            self._slots[site] = self._make(site)
-        return self._slots[site]
+        drawn_as = drawn_as or site.role
+        if (site, drawn_as) not in self._slots:
+            self._slots[site, drawn_as] = self._make(site, drawn_as)
+        return self._slots[site, drawn_as]
 
     def of_gradient(self, parameter: str) -> Slot | None:
         """The slot of a parameter's gradient."""
@@ -137,7 +142,11 @@ class Plan:
         return any(rule is not None and rule.quantizer is not None for rule in rules)
 
     def _make_product(self, module: str, op: str, right: str, result: str) -> Slots:
-        s = [self.slot(site) for site in _sites(module, op, right, result)]
+        drawn_as = "weight" if right == "input" else right
+        s = [
+            self.slot(site, drawn_as if place in _OF_RIGHT else "")
+            for place, site in enumerate(_sites(module, op, right, result))
+        ]
         slots = Slots(s[0], s[1], s[2], s[3], (s[4], s[5], s[6]), (s[7], s[8], s[9]))
         self._products[module, op, right, result] = slots
         self.is_used = self.is_used or slots != NO_SLOTS
@@ -164,11 +173,11 @@ class Plan:
     def _about(self, module: str) -> tuple[str, str, tuple[str, ...]]:
         return module, self._types.get(module, ""), self._positions.get(module, ())
 
-    def _make(self, site: Site) -> Slot | None:
+    def _make(self, site: Site, drawn_as: str) -> Slot | None:
         rule = self.rule(site)
         if rule is None or rule.quantizer is None:
             return None
-        slot = Slot(site, rule, self.seed)
+        slot = Slot(site, rule, self.seed, drawn_as)
         slot.observer = self._observer(slot) if self._is_calibrating else None
         return slot
 
@@ -183,8 +192,9 @@ class Plan:
         layers = []
         for name, module in model.named_modules():
             self._types[name] = type(module).__name__
-            weights = [p for p in module.parameters(recurse=False) if p.dim() > 1]
-            if weights and not isinstance(module, _TABLES):
+            own = [*module.parameters(recurse=False), *getattr(module, "parametrizations", nn.Module()).parameters()]
+            is_layer = any(p.dim() > 1 for p in own) and not isinstance(module, (*_TABLES, ParametrizationList))
+            if is_layer:
                 layers.append(name)
         if layers:
             self._positions[layers[0]] = ("first",)

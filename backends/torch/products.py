@@ -157,7 +157,8 @@ def multiply(
     """The product with its operands in slots, forward and backward. It can be differentiated once."""
     of_a, of_b = product.axes[0]
     with torch.no_grad():
-        held_a, held_b = _held(a, slots.left, (step, place), of_a), _held(b, slots.right, (step, place), of_b)
+        held_a = None if slots.left is None else _held(a, slots.left, (step, place), of_a)
+        held_b = None if slots.right is None else _held(b, slots.right, (step, place), of_b)
     return _Held.apply(a, b, c, held_a, held_b, step, product, slots, place)
 
 
@@ -169,14 +170,15 @@ class _Held(torch.autograd.Function):
         a: Tensor,
         b: Tensor,
         c: Tensor | None,
-        held_a: Tensor,
-        held_b: Tensor,
+        held_a: Tensor | None,
+        held_b: Tensor | None,
         step: Tensor,
         product: Product,
         slots: Slots,
         place: Place,
     ) -> Tensor:
-        y = product.forward(held_a, held_b, _held(c, slots.added, (step, place)))
+        a, b = a if held_a is None else held_a, b if held_b is None else held_b
+        y = product.forward(a, b, _held(c, slots.added, (step, place)))
         return _held(y, slots.result, (step, place))
 
     @staticmethod
@@ -190,7 +192,9 @@ class _Held(torch.autograd.Function):
             _alike(slots.right, slots.grad_left[1], of_b == then_b),
         )
         ctx.shares = _alike(slots.grad_left[0], slots.grad_right[0], of_dy == to_dy)
-        ctx.save_for_backward(held_a if ctx.keeps[0] else a, held_b if ctx.keeps[1] else b, c)
+        kept_a = a if held_a is None or not ctx.keeps[0] else held_a
+        kept_b = b if held_b is None or not ctx.keeps[1] else held_b
+        ctx.save_for_backward(kept_a, kept_b, c)
 
     @staticmethod
     @torch.autograd.function.once_differentiable

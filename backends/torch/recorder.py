@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,8 +53,8 @@ class Entry(NamedTuple):
 class Log:
     """The entries of every cast while ``with fmtemu.record() as log`` ran, in order.
 
-    ``to_dataframe()`` gives them as a pandas DataFrame, str() a line for every site (its last step), ``plot()`` the
-    signal to noise ratio and the exponents of every site.
+    ``to_dataframe()`` gives them as a pandas DataFrame, ``table()`` a rich Table and str() a text with a line for the
+    latest entry of every site, ``plot(path)`` a picture of these.
     """
 
     def __init__(self, hook: Callable[[Entry], None] | None = None) -> None:
@@ -85,6 +86,25 @@ class Log:
     def last(self) -> list[Entry]:
         """The latest entry of every site, in the order in which sites were first met."""
         return list({(e.module, e.op, e.role, e.direction): e for e in self.entries}.values())
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the latest entry of every site to a file (png, pdf or svg): its exponents and its SQNR."""
+        from fmtemu.backends.torch.record_plot import plot_entries
+
+        if not self.entries:
+            raise ValueError("record: nothing was cast, so there is nothing to draw")
+        plot_entries(self.last(), LOWEST, path)
+
+    def table(self) -> Any:
+        """A rich Table of the latest entry of every site."""
+        from rich.table import Table
+
+        names = ("module", "op", "role", "direction", "quantizer", "SQNR dB", "underflowed", "saturated", "overflowed")
+        table = Table(*names, title=f"{len(self.entries)} casts")
+        for e in self.last():
+            shares = (f"{share:.2%}" for share in (e.underflowed, e.saturated, e.overflowed))
+            table.add_row(e.module, e.op, e.role, e.direction, e.quantizer, f"{e.sqnr:.1f}", *shares)
+        return table
 
     def __str__(self) -> str:
         lines = [f"{'SQNR dB':>8} {'under':>7} {'satur.':>7} {'overfl.':>7}  number"]

@@ -51,6 +51,8 @@ class Slot:
     site: Site
     rule: Rule
     seed: int
+    #: The role whose random bits it draws: the second of two activations draws others than the first.
+    drawn_as: str
     #: With the step and the place it tells the site's random bits apart.
     stream: tuple[int, int, int] = field(init=False)
     scale: Tensor = None
@@ -58,8 +60,8 @@ class Slot:
     observer: Any = None
 
     def __post_init__(self) -> None:
-        module, op, role, direction = self.site
-        self.stream = (_hash(f"{module}/{op}"), _ROLE_NUMBER[role], _DIRECTION_NUMBER[direction])
+        path = f"{self.site.module}/{self.site.op}"
+        self.stream = (_hash(path), _ROLE_NUMBER[self.drawn_as], _DIRECTION_NUMBER[self.site.direction])
 
     @property
     def quantizer(self) -> Quantizer:
@@ -102,6 +104,8 @@ class Slot:
 
 class CastGradient(torch.autograd.Function):
     """x itself; its gradient is held in a slot."""
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, step: Tensor, slot: Slot, place: Place) -> Tensor:

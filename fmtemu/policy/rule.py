@@ -18,7 +18,7 @@ ROLES: dict[str, str] = {
     "bias": "what is added to it: bias, or the first operand of addmm",
     "grad_output": "in the backward pass, the gradient of its result",
     "output": "its result; in the backward pass the gradient that the product gives",
-    "attention_scores": "the result of query times key, scaled and masked",
+    "attention_scores": "query times key, scaled, before a mask is added",
     "kv_cache": "keys and values, as attention reads them",
     "residual": "the sum of two activations of one shape",
     "normalization": "the result of a batch, layer, group, instance or RMS norm",
@@ -26,7 +26,7 @@ ROLES: dict[str, str] = {
     "elementwise": "the result of every other element-wise operation",
     "embedding": "the rows that an embedding looks up",
     "other": "the result of a reduction, pooling, loss or operation without a role of its own",
-    "parameter_gradient": "a parameter's gradient, as the optimizer finds it",
+    "parameter_gradient": "a parameter's gradient, as the backward pass leaves it",
     "optimizer_state": "what the optimizer remembers: momentum, second moments",
     "master_weight": "the weights that the optimizer updates",
     "communication": "gradients as they travel between processes",
@@ -52,7 +52,7 @@ class Rule:
 
     ``role`` is one of ROLES or several, ``direction`` one of DIRECTIONS; ``op`` (the torch function:
     "linear", "conv*"), ``module`` (its qualified name: "layers.*.attn") and ``type`` (its class: "*Norm") are
-    patterns with * and ?; ``position`` is "first" or "last". The default of each is everything. ``gradient`` is
+    patterns with ``*`` and ``?``; ``position`` is "first" or "last". The default of each is everything. ``gradient`` is
     one of GRADIENTS or a function (x, y, dy) -> dx. Formats with scales find them in every tensor ("dynamic"); a
     plain format has none, or with ``scale="static"`` the one that calibration found by the method ``calibration`` of
     find_scale, per tensor or per index of ``axis``.

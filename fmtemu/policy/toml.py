@@ -40,7 +40,10 @@ def from_toml(source: str | Path) -> Policy:
     unknown = sorted(set(table) - {"name", "rule"})
     if unknown:
         raise ValueError(f"policy: unknown key {unknown[0]!r}; there are name and [[rule]]")
-    rules = [_rule(entry, number) for number, entry in enumerate(table.get("rule", []), 1)]
+    entries = table.get("rule", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("policy: rule must be an array of tables, each under [[rule]]")
+    rules = [_rule(entry, number) for number, entry in enumerate(entries, 1)]
     return Policy(rules, name=table.get("name", ""))
 
 
