@@ -22,8 +22,8 @@ linalg_householder_product linalg_eig _linalg_eigvals geqrf ormqr _fft_r2c _fft_
 _sparse_addmm addmm_dtype_out bilinear _linalg_det _linalg_slogdet linalg_pinv linalg_svdvals linalg_vecdot
 linalg_ldl_factor_ex linalg_ldl_solve linalg_lu_solve lu_solve cholesky cholesky_solve cholesky_inverse linalg_lu"""
 
-#: Whose autograd functions hold what they multiply, or run functions that are seen.
-_OWN = ("fmtemu.", "torch.utils.checkpoint")
+#: Whose autograd functions hold what they multiply, or run functions that are seen (checkpoints, transforms).
+_OWN = ("fmtemu.", "torch.")
 
 #: Whose operators are known.
 _NAMESPACES = ("aten", "prim", "prims", "fmtemu")

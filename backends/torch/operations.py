@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch._ops import OpOverload, OpOverloadPacket
 
 from fmtemu.tracing import constant_when_traced
 
@@ -75,7 +76,7 @@ untyped_storage values vander view view_as view_as_complex view_as_real view_cop
 zeros_like lengths get_default_dtype set_default_dtype is_autocast_enabled result_type promote_types can_cast
 is_tensor is_storage manual_seed initial_seed get_num_threads tril_indices triu_indices _assert _assert_async
 _functional_assert_async scalar_tensor range version grad_fn has_names names is_cuda is_meta data requires_grad_
-_autocast_to_full_precision _autocast_to_reduced_precision heaviside dim_arange"""
+_autocast_to_full_precision _autocast_to_reduced_precision dim_arange fmtemu.cast fmtemu.within_range"""
 
 #: Canonical name -> the role of the function's result, None where it is exact.
 RESULTS: dict[str, str | None] = {
@@ -110,7 +111,13 @@ IN_C: dict[str, Any] = {"unflatten": torch.unflatten}
 @constant_when_traced
 def name_of(func: Any) -> str:
     """The canonical name: without the underscore of in-place forms and the marks of operators ("__iadd__": "add")."""
-    name: str = func.__name__.partition(".")[0]  # of an overload too: "mm.default"
+    if isinstance(func, OpOverload | OpOverloadPacket):
+        packet = func.overloadpacket if isinstance(func, OpOverload) else func
+        space, _, name = packet._qualified_op_name.partition("::")
+        if space != "aten":
+            return f"{space}.{name}"
+    else:
+        name = func.__name__
     if name.startswith("__"):
         return _OPERATORS.get(name, name)
     return name[:-1] if name.endswith("_") and not name.endswith("__") else name

@@ -51,7 +51,7 @@ class Rule:
     """What the other fields describe is held in ``quantizer``; None leaves it as it is.
 
     ``role`` is one of ROLES or several, ``direction`` one of DIRECTIONS; ``op`` (the torch function:
-    "linear", "conv*"), ``module`` (its qualified name: "layers.*.attn") and ``type`` (its class: "*Norm") are
+    ``linear``, ``conv*``), ``module`` (its qualified name: ``layers.*.attn``) and ``type`` (its class: ``*Norm``) are
     patterns with ``*`` and ``?``; ``position`` is "first" or "last". The default of each is everything. ``gradient`` is
     one of GRADIENTS or a function (x, y, dy) -> dx. Formats with scales find them in every tensor ("dynamic"); a
     plain format has none, or with ``scale="static"`` the one that calibration found by the method ``calibration`` of
