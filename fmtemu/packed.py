@@ -118,14 +118,17 @@ class PackedArray:
     def decode(self, dtype: Any = None, *, out: Any = None) -> Any:
         """The values: of ``dtype``, by default float32, or float64 where that does not hold the format; ``out``
         is a C-contiguous array of it to write to."""
+        gives_pairs = load_backend("fmtemu.backends.numba.packing").gives_pairs(self, dtype)
         if not isinstance(self.format, Scaled):
-            backend = load_backend("fmtemu.backends.numba.packing")
-            if backend.gives_pairs(self, dtype):
-                return backend.decode_pairs(self.packed, self.format, out)
+            if gives_pairs:
+                return load_backend("fmtemu.backends.numba.packing").decode_pairs(self.packed, self.format, out)
             return decode(self.codes(), self.format, dtype=dtype, out=out)
-        quantizer = Quantizer(self.format)
-        encoded = Encoded(self.codes(), self.scales, self.zero_points, self.outer_scales, quantizer, self.shape)
-        return decode(encoded, dtype=dtype, out=out)
+        numbers = self.scales, self.zero_points, self.outer_scales, Quantizer(self.format), self.shape
+        if gives_pairs:
+            found = load_backend("fmtemu.backends.numba.blocks").decode_pairs(Encoded(self.packed, *numbers), out)
+            if found is not None:
+                return found
+        return decode(Encoded(self.codes(), *numbers), dtype=dtype, out=out)
 
     @property
     def nbytes(self) -> int:

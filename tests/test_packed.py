@@ -115,6 +115,9 @@ def test_formats_with_scales(name: str, tmp_path: Path) -> None:
         assert packed.shape == shape
         assert np.array_equal(packed.codes(), encoded.codes)
         assert np.array_equal(packed.decode(), fe.cast(x, fmt))
+        out = np.empty_like(x)
+        assert packed.decode(out=out) is out
+        assert np.array_equal(out, fe.decode(fe.encode(x, fmt)))
         packed.save(tmp_path / "x.safetensors")
         loaded = fe.PackedArray.load(tmp_path / "x.safetensors")
         assert same(loaded, packed)

@@ -79,15 +79,7 @@ def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
     out = np.empty(shape, result) if out is None else arrays._check_out(out, shape, result)
     codes = encoded.codes[tuple(map(slice, shape))]
     codes = codes.copy() if arrays._overlaps(codes, out) else codes
-    numbers = encoded.scales
-    if fmt.scaling.scale is not None:
-        narrow = np.float32 if fits(fmt.scaling.scale, as_format("float32")) else np.float64
-        numbers = arrays.decode(numbers, fmt.scaling.scale, narrow, None)
-    extents = fmt.scaling.extents(shape)
-    outer, outer_extents = None, extents
-    if fmt.outer is not None:
-        outer, outer_extents = encoded.outer_scales.astype(np.float64), fmt.outer.extents(shape)
-    scales = Scales(numbers, encoded.zero_points, outer, extents, outer_extents)
+    scales = _scales_of(encoded)
     if result == _FLOAT32 and runs.decode(codes, out, fmt, scales):
         return out
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
@@ -95,6 +87,18 @@ def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
     if codes.size:
         decode_tiles(np.ascontiguousarray(codes), fmt, scales, exact, carrier, out.reshape(-1))
     return out
+
+
+def decode_pairs(encoded: Encoded, out: Any) -> Any:
+    """The same, in float32, of codes of four bits, two to a byte; None where no loop takes them so."""
+    fmt = encoded.quantizer.format
+    assert isinstance(fmt, Scaled)
+    if out is None:
+        out = np.empty(encoded.shape, _FLOAT32)
+    else:
+        arrays._check_out(out, encoded.shape, _FLOAT32)
+    packed = encoded.codes.copy() if arrays._overlaps(encoded.codes, out) else encoded.codes
+    return out if runs.decode_pairs(packed, out, fmt, _scales_of(encoded)) else None
 
 
 # -- steps -------------------------------------------------------------------------------------
@@ -125,6 +129,21 @@ def _result_dtype(given: np.dtype[Any], wanted: Any) -> np.dtype[Any]:
     if not isinstance(number_format(result), Format) or result.kind in "iub":
         raise TypeError(f"dtype must be a floating-point dtype, got {result}")
     return result
+
+
+def _scales_of(encoded: Encoded) -> Scales:
+    """The scales, in float32 where that holds their format."""
+    fmt, shape = encoded.quantizer.format, encoded.shape
+    assert isinstance(fmt, Scaled)
+    numbers, extents = encoded.scales, fmt.scaling.extents(shape)
+    if fmt.scaling.scale is not None:
+        narrow = np.float32 if fits(fmt.scaling.scale, as_format("float32")) else np.float64
+        numbers = arrays.decode(numbers, fmt.scaling.scale, narrow, None)
+    if fmt.outer is None:
+        return Scales(numbers, encoded.zero_points, None, extents, extents)
+    return Scales(
+        numbers, encoded.zero_points, encoded.outer_scales.astype(np.float64), extents, fmt.outer.extents(shape)
+    )
 
 
 def _encoded(codes: Any, scales: Scales, quantizer: Quantizer, shape: tuple[int, ...]) -> Encoded:

@@ -38,3 +38,10 @@ def lookup(fmt: Format, dtype: np.dtype[Any]) -> Callable[[Any, Any], None]:
 def value_table(fmt: Format, dtype: np.dtype[Any]) -> Any:
     """The values of all codes of a format, in a dtype that holds them."""
     return decode_values(np.arange(1 << fmt.bits), fmt, as_format(dtype).precision).astype(dtype)
+
+
+@lru_cache(maxsize=64)
+def pair_table(fmt: Format) -> Any:
+    """For each byte of two codes of four bits their float32 numbers, as one word of 64 bits."""
+    values, byte = value_table(fmt, np.dtype(np.float32)), np.arange(256)
+    return np.stack([values[byte & 15], values[byte >> 4]], axis=-1).reshape(-1).view(np.uint64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,11 @@ from numba import config
 from fmtemu.backends.numba.arrays import _check_nan, _check_out, _overlaps, _widen, flatten
 from fmtemu.backends.numba.compile import compiled_lookup
 from fmtemu.backends.numba.layouts import ORDERS, gather, order_bytes, scatter
-from fmtemu.backends.numba.lookup import value_table
+from fmtemu.backends.numba.lookup import pair_table
 from fmtemu.backends.numba.packing_loops import compiled
 from fmtemu.backends.numba.routes import FLOAT32, decode_dtype, pair_route
 from fmtemu.backends.numba.run import _pool, run_parts
-from fmtemu.formats import Format
+from fmtemu.formats import Format, Scaled
 from fmtemu.quantizer import Quantizer
 
 #: Codes from which a second thread pays for its start.
@@ -69,10 +68,11 @@ def unpack(packed: Any, bits: int, count: int, layout: str, out: Any) -> Any:
 
 
 def gives_pairs(array: Any, dtype: Any) -> bool:
-    """Whether ``decode_pairs`` makes the values of a PackedArray without scales."""
+    """Whether the values of a PackedArray can be looked up two at a time: in float32, from rows of whole bytes."""
     if type(array.packed) is not np.ndarray or not array.shape or array.shape[-1] % 2 or array.layout != "little":
         return False
-    return array.format.bits == 4 and dtype in (None, np.float32) and decode_dtype(array.format, None) == FLOAT32
+    element = array.format.element if isinstance(array.format, Scaled) else array.format
+    return element.bits == 4 and dtype in (None, np.float32) and decode_dtype(element, None) == FLOAT32
 
 
 def takes_pairs(x: Any, quantizer: Quantizer, layout: str) -> bool:
@@ -102,15 +102,8 @@ def decode_pairs(packed: Any, fmt: Format, out: Any) -> Any:
     """decode(unpack(packed)) in one pass, to float32: a byte looks two values up at once."""
     values = _target(out, (*packed.shape[:-1], 2 * packed.shape[-1]), FLOAT32)
     packed = packed.copy() if out is not None and _overlaps(packed, out) else packed
-    compiled_lookup()(flatten(packed), values.reshape(-1).view(np.uint64), _pair_table(fmt))
+    compiled_lookup()(flatten(packed), values.reshape(-1).view(np.uint64), pair_table(fmt))
     return values
-
-
-@lru_cache(maxsize=64)
-def _pair_table(fmt: Format) -> Any:
-    """For each byte the two float32 numbers of its codes, as one word of 64 bits."""
-    values, byte = value_table(fmt, FLOAT32), np.arange(256)
-    return np.stack([values[byte & 15], values[byte >> 4]], axis=-1).reshape(-1).view(np.uint64)
 
 
 def code_dtype(bits: int) -> np.dtype[Any]:

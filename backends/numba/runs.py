@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmtemu.backends.numba import arrays
-from fmtemu.backends.numba.compile import compiled_decoded
+from fmtemu.backends.numba.compile import compiled_decoded, compiled_lookup
 from fmtemu.backends.numba.fast_blocks import Path, find_path
+from fmtemu.backends.numba.grids import PART as SMALL_PART
 from fmtemu.backends.numba.grids import apply, row_of_tiles
-from fmtemu.backends.numba.lookup import value_table
+from fmtemu.backends.numba.lookup import pair_table, value_table
 from fmtemu.backends.numba.routes import code_dtype
 from fmtemu.backends.numba.run import run_parts
 from fmtemu.backends.numba.scale_rules import find_lost
@@ -84,6 +85,29 @@ def decode(codes: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
         return bool(loop(codes[start:stop], target[start:stop], table, *of_tiles, size))
 
     run_parts(part, codes.size, size)
+    return True
+
+
+def decode_pairs(packed: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
+    """The same of codes of four bits, two to a byte, each row in whole bytes."""
+    size = adjoining(out.shape, scales.extents)
+    if size % 2 or not 0 < size <= SMALL_PART or scales.zero_point is not None or scales.scale.dtype != np.float32:
+        return False
+    packed, target, table = arrays.flatten(packed), out.reshape(-1), pair_table(fmt.element)
+    numbers, outers = np.ascontiguousarray(scales.scale).ravel(), scales.outer_of_tiles().astype(np.float32).ravel()
+    step = SMALL_PART // size * size
+
+    def part(start: int, stop: int) -> bool:
+        kept = np.empty(min(step, stop - start), np.float32)
+        for first in range(start, stop, step):
+            last = min(first + step, stop)
+            elements, tiles = kept[: last - first], slice(first // size, last // size)
+            compiled_lookup()(packed[first // 2 : last // 2], elements.view(np.uint64), table)
+            place = row_of_tiles(last - first, size)
+            apply("multiply", elements, target[first:last], place, numbers[tiles], outers[tiles])
+        return False
+
+    run_parts(part, target.size, size)
     return True
 
 
