@@ -21,7 +21,7 @@ from fmtemu.quantizer import Quantizer
 #: Name -> what becomes of dy, the gradient towards the result, to be that towards x.
 ESTIMATORS = {
     "straight_through": "dx = dy (Bengio et al., arXiv 1308.3432)",
-    "clipped": "dx = dy where x lies between the format's lowest and largest number, times the scale; 0 elsewhere",
+    "clipped": "dx = dy where rounding to nearest, on a grid that goes on past the format's ends, stays within; else 0",
 }
 _NO_FORWARD_MODE = (
     "a cast has gradients backwards only (backward, torch.func.grad, vjp, jacrev), and no forward-mode derivative "
@@ -46,7 +46,7 @@ def cast_with_gradient(
     """fmtemu.cast of a tensor, with one of ESTIMATORS or a function f(x, y, dy) -> dx as its gradient towards x.
 
     Towards a tensor ``scale`` of a format without scales of its own the gradient is the sum of dy * (y - x) / scale,
-    outside the format's range of dy * y / scale (Esser et al., Learned step size quantization, ICLR 2020), times
+    where "clipped" gives 0 of dy * y / scale (Esser et al., Learned step size quantization, ICLR 2020), times
     ``scale_gradient``. Gradients have the dtype of what they belong to.
     """
     if gradient != "straight_through":

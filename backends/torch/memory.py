@@ -16,15 +16,16 @@ from fmtemu.quantizer import Quantizer
 SHARED: dict[Any, Any] = {torch.float16: np.float16, torch.float32: np.float32, torch.float64: np.float64}
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 _has_transforms, _count_modes = torch._C._are_functorch_transforms_active, torch._C._len_torch_dispatch_stack
+_tracing_state = torch._C._get_tracing_state
 
 
 def is_at_hand(*tensors: Any) -> bool:
     """Whether these tensors (other things are ignored) are numbers in memory, and nothing is to see what becomes of
-    them: no compiler, no torch.func transform, no dispatch mode and no subclass."""
-    if torch.compiler.is_compiling() or _has_transforms() or _count_modes():
+    them: no compiler or tracer, no torch.func transform, no dispatch mode and no subclass."""
+    if torch.compiler.is_compiling() or _has_transforms() or _count_modes() or _tracing_state() is not None:
         return False
-    for x in tensors:  # noqa: SIM110 - faster than all()
-        if isinstance(x, torch.Tensor) and (type(x) not in _PLAIN or x.is_meta):
+    for x in tensors:
+        if isinstance(x, torch.Tensor) and (type(x) not in _PLAIN or x.is_meta or x.is_nested):
             return False
     return True
 
@@ -32,9 +33,9 @@ def is_at_hand(*tensors: Any) -> bool:
 def check_tensor(x: Any, name: str) -> None:
     """Raise unless a tensor is dense, of real numbers, and where casts are done."""
     # Compilers refuse to ask for the layout within a backward pass, and take no tensors of others.
-    if not torch.compiler.is_compiling() and (x.layout != torch.strided or x.is_quantized):
-        given = "a quantized one" if x.is_quantized else x.layout
-        raise TypeError(f"{name} must be a dense tensor, got {given}; use .to_dense() or .dequantize()")
+    if not torch.compiler.is_compiling() and (x.layout != torch.strided or x.is_quantized or x.is_nested):
+        given = "a nested one" if x.is_nested else "a quantized one" if x.is_quantized else x.layout
+        raise TypeError(f"{name} must be a dense tensor, got {given}; use .to_dense(), .dequantize() or .unbind()")
     if x.dtype.is_complex:
         raise TypeError(f"{name} must hold real numbers, got {x.dtype}; cast its real and imaginary parts")
     if x.device.type not in ("cpu", "meta"):

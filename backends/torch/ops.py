@@ -111,7 +111,7 @@ def _cast_batch(
 
 
 def _within_range(x: Any, scale: Any, zero_point: Any, quantizer: str, examples: int) -> Any:
-    """Whether every element lies between the lowest and the largest number of the format, under its scale."""
+    """Which elements the format's ends do not cut off: see reach.find_within_range."""
     parsed = parse(quantizer)
     if examples:
         parsed, scale = _lift(parsed, scale, x.shape, examples)

@@ -16,8 +16,8 @@ from fmtemu.quantizer import as_quantizer
 
 
 class Quantize(torch.nn.Module):
-    """Casts what passes through it, with the gradient that ``gradient`` says: "straight_through", "clipped" (zero
-    beyond the format's ends), or a function f(x, y, dy) -> dx.
+    """Casts what passes through it, with the gradient that ``gradient`` says: "straight_through", "clipped" (0 where
+    the format's ends cut x off), or a function f(x, y, dy) -> dx.
 
     ``scale`` is a fixed number or tensor, or an nn.Parameter, learned with the gradient of learned step size
     quantization (Esser et al., ICLR 2020) times ``scale_gradient``: by default 1 / sqrt(N * largest), N elements

@@ -141,6 +141,15 @@ def test_export(strict: bool) -> None:
     assert torch.equal(program.module()(x), layer(x))
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.*deprecated:DeprecationWarning")
+def test_a_trace_holds_the_operator() -> None:
+    """And not the numbers of the example."""
+    x = numbers(4, 8).requires_grad_()
+    trace = torch.jit.trace(lambda x: fe.cast(x, "e4m3fn") ** 2, (x,))
+    assert torch.equal(trace(x + 1), fe.cast(x + 1, "e4m3fn") ** 2)
+    assert torch.equal(torch.autograd.grad(trace(x).sum(), x)[0], 2 * fe.cast(x, "e4m3fn"))
+
+
 def test_the_first_cast_may_be_a_compiled_one() -> None:
     """Nothing has to be imported, nor run, before."""
     code = """
@@ -167,6 +176,7 @@ def test_inductor() -> None:
     torch.testing.assert_close(torch.autograd.grad(value, x)[0], torch.autograd.grad(loss(x), x)[0])
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.*deprecated:DeprecationWarning")
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -176,6 +186,7 @@ def test_inductor() -> None:
         (lambda x: fe.cast(x, "e4m3fn | stochastic"), "needs seed="),
         (lambda x: fe.cast(x.half(), "bfloat16"), "float16 does not hold all values of bfloat16.*dtype=float32"),
         (lambda x: fe.cast(x.int(), "e4m3fn"), "int32.*dtype="),
+        (lambda x: torch.func.jvp(lambda x: fe.cast(x, "e4m3fn"), (x,), (x,))[1], "backwards only"),
     ],
 )
 def test_refusals(function: Callable[[Any], Any], message: str) -> None:
