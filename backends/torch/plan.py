@@ -17,6 +17,7 @@ from fmtemu.backends.torch.place import here
 from fmtemu.backends.torch.products import NO_SLOTS, Slots
 from fmtemu.backends.torch.slots import Site, Slot
 from fmtemu.policy import Policy, Rule
+from fmtemu.quantizer import as_quantizer
 from fmtemu.tracing import constant_when_traced
 
 #: The places in _sites of the second operand.
@@ -184,7 +185,8 @@ class Plan:
     def _observer(self, slot: Slot) -> Any:
         rule = slot.rule
         if rule.scale == "static" and self._make_observer is not None:
-            return self._make_observer(rule.quantizer, method=rule.calibration, axis=rule.axis)
+            quantizer = as_quantizer(rule.quantizer, rounding="nearest_even")
+            return self._make_observer(quantizer, method=rule.calibration, axis=rule.axis)
         return _Blind()
 
     def _survey(self, model: nn.Module) -> None:

@@ -309,12 +309,34 @@ def test_quantizers_of_given_parts() -> None:
     assert {q.via is None for q in found} == {True, False}
 
 
+def test_policies_survive_their_spellings() -> None:
+    found = drawn(fst.policies(fst.quantizers(fst.formats("float"))), 60)
+    for policy in found:
+        assert fe.Policy.from_toml(policy.to_toml()) == policy
+        assert eval(repr(policy), vars(fe)) == policy
+    every = [rule for policy in found for rule in policy.rules]
+    assert any(rule.quantizer is None for rule in every)
+    assert {rule.scale for rule in every} == {"dynamic", "static"}
+    assert {rule.direction for rule in every} >= {"*", "forward", "grad_input", "grad_weight", "backward"}
+    assert find(fst.rules()) == fe.Rule(None)
+
+
 # -- hypothesis --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "kind",
-    [fe.Format, *FAMILY_CLASSES.values(), fe.Scaling, fe.Rounding, fe.Stochastic, fe.Edges, fe.Quantizer],
+    [
+        fe.Format,
+        *FAMILY_CLASSES.values(),
+        fe.Scaling,
+        fe.Rounding,
+        fe.Stochastic,
+        fe.Edges,
+        fe.Quantizer,
+        fe.Rule,
+        fe.Policy,
+    ],
     ids=lambda kind: kind.__name__,
 )
 def test_from_type_knows(kind: type[Any]) -> None:

@@ -10,6 +10,7 @@ except ImportError as error:
 from fmtemu.testing.strategies.arrays import arrays
 from fmtemu.testing.strategies.formats import FAMILIES, formats
 from fmtemu.testing.strategies.numbers import boundary_values, codes, values
+from fmtemu.testing.strategies.policies import policies, rules
 from fmtemu.testing.strategies.quantizers import edges, quantizers, roundings, stochastic_roundings
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "codes",
     "edges",
     "formats",
+    "policies",
     "quantizers",
     "roundings",
+    "rules",
     "stochastic_roundings",
     "values",
 ]
