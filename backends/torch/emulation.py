@@ -14,9 +14,10 @@ from fmtemu.backends.torch.audit import check_backward
 from fmtemu.backends.torch.checkpointing import follow_checkpoints
 from fmtemu.backends.torch.mode import Mode
 from fmtemu.backends.torch.place import Running, here
-from fmtemu.backends.torch.plan import Plan
+from fmtemu.backends.torch.plan import Plan, site_of
 from fmtemu.backends.torch.slots import Slot
 from fmtemu.policy import Policy
+from fmtemu.quantizer import Quantizer
 
 #: Roles that an optimizer or communication hook holds.
 _TRAINING = {"optimizer_state", "master_weight", "communication"}
@@ -100,6 +101,13 @@ class Emulation:
                     for batch in data:
                         self(*batch) if isinstance(batch, tuple) else self(batch)
 
+    def quantizer_of(self, role: str) -> Callable[[Any], Quantizer | None]:
+        """A function from a parameter of the model to the quantizer of "master_weight", "optimizer_state" or
+        "communication", as fmtemu.torch.QuantizedOptimizer and GradientReduction take it."""
+        if role not in _TRAINING:
+            raise ValueError(f"quantizer_of: role must be one of {', '.join(sorted(_TRAINING))}, got {role!r}")
+        return _QuantizerOf(self, role)
+
     # -- what hooks call -----------------------------------------------------------------------
 
     def enter(self, module: str) -> None:
@@ -180,6 +188,20 @@ def check_module(model: nn.Module) -> None:
             )
         if any(isinstance(hook, _Enter) for hook in module._forward_pre_hooks.values()):
             raise RuntimeError(f"emulate: {name or 'the model'} is emulated already: restore() it first")
+
+
+class _QuantizerOf:
+    """See Emulation.quantizer_of; an optimizer is copied and pickled with it."""
+
+    def __init__(self, emulation: Emulation, role: str) -> None:
+        self.emulation, self.role = emulation, role
+
+    def __call__(self, parameter: Any) -> Quantizer | None:
+        for name, own in self.emulation.target.named_parameters():
+            if own is parameter:
+                rule = self.emulation.plan.rule(site_of(name, self.role))
+                return None if rule is None else rule.quantizer
+        raise ValueError(f"a parameter of shape {tuple(parameter.shape)} is none of the emulated model's")
 
 
 class _HoldGradient:

@@ -76,7 +76,7 @@ untyped_storage values vander view view_as view_as_complex view_as_real view_cop
 zeros_like lengths get_default_dtype set_default_dtype is_autocast_enabled result_type promote_types can_cast
 is_tensor is_storage manual_seed initial_seed get_num_threads tril_indices triu_indices _assert _assert_async
 _functional_assert_async scalar_tensor range version grad_fn has_names names is_cuda is_meta data requires_grad_
-_autocast_to_full_precision _autocast_to_reduced_precision dim_arange fmtemu.cast fmtemu.within_range"""
+_autocast_to_full_precision _autocast_to_reduced_precision dim_arange grad fmtemu.cast fmtemu.within_range"""
 
 #: Canonical name -> the role of the function's result, None where it is exact.
 RESULTS: dict[str, str | None] = {

@@ -103,8 +103,7 @@ class Plan:
 
     def of_gradient(self, parameter: str) -> Slot | None:
         """The slot of a parameter's gradient."""
-        module, _, name = parameter.rpartition(".")
-        slot = self.slot(Site(module, name, "parameter_gradient", "backward"))
+        slot = self.slot(site_of(parameter, "parameter_gradient"))
         self.is_used |= slot is not None
         return slot
 
@@ -210,6 +209,12 @@ class Plan:
                     raise ValueError(
                         f"the rule {str(rule)!r} matches no {what} of the model; it has {sorted(set(names))}"
                     )
+
+
+def site_of(parameter: str, role: str) -> Site:
+    """The site of what belongs to a parameter: its gradient, what the optimizer keeps, what is sent."""
+    module, _, name = parameter.rpartition(".")
+    return Site(module, name, role, "backward")
 
 
 def _sites(module: str, op: str, right: str, result: str) -> list[Site]:

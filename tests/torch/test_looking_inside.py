@@ -129,6 +129,29 @@ def test_record_refuses_compiled_models() -> None:
     torch._dynamo.reset()
 
 
+# -- what a policy says of the optimizer ---------------------------------------------------------
+
+
+def test_quantizers_of_the_optimizer_are_the_policys(model: Block) -> None:
+    policy = fe.Policy(
+        [
+            fe.Rule(None, module="norm"),
+            fe.Rule("bfloat16", role="master_weight"),
+            fe.Rule("e5m2", role="optimizer_state", op="weight"),
+        ]
+    )
+    with fe.emulate(model, policy) as emulation:
+        model(X)  # a policy for the optimizer need not match anything here
+        weights, states = emulation.quantizer_of("master_weight"), emulation.quantizer_of("optimizer_state")
+    assert str(weights(model.head.weight)) == str(weights(model.conv.bias)) == "bfloat16"
+    assert weights(model.norm.weight) is None
+    assert (str(states(model.head.weight)), states(model.head.bias)) == ("e5m2", None)
+    with pytest.raises(ValueError, match="none of the emulated model's"):
+        weights(nn.Parameter(torch.ones(2)))
+    with pytest.raises(ValueError, match="role must be one of communication, master_weight"):
+        emulation.quantizer_of("weight")
+
+
 # -- calibrate ---------------------------------------------------------------------------------
 
 STATIC = fe.Policy(
