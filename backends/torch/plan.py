@@ -66,11 +66,7 @@ class Plan:
         """Whether a rule leaves an operation as it is by its name."""
         module = here.modules[-1].module if here.modules else ""
         return any(
-            rule.quantizer is None
-            and rule.op != "*"
-            and rule.speaks_of(
-                "input", "forward", op, module, self._types.get(module, ""), self._positions.get(module, ())
-            )
+            rule.quantizer is None and rule.op != "*" and rule.speaks_of("input", "forward", op, *self._about(module))
             for rule in self.policy.rules
         )
 

@@ -32,8 +32,8 @@ class Entry(NamedTuple):
     role: str
     direction: str
     quantizer: str
-    #: How many numbers, and the shares of them that are zero, that became zero, that lay beyond the format's range and
-    #: saturated, and that became infinite or NaN.
+    #: How many numbers, and the shares of them that are zero, that became zero, that saturated (rounding to nearest
+    #: would leave the format, under the scale), and that became infinite or NaN.
     elements: int
     zero: float
     underflowed: float
@@ -148,5 +148,6 @@ def _scales(x: Any, slot: Slot) -> Any:
     """The scales of the tiles of x, or the static one; none at all where there is none."""
     if isinstance(slot.quantizer.format, Scaled):
         source, fmt, _ = blocks._source("record", x, slot.quantizer, None)
-        return find_scales(source, fmt, None).scale
+        scales = find_scales(source, fmt, None)
+        return scales.scale * scales.outer_of_tiles()
     return np.zeros(0) if slot.scale is None else np.asarray(slot.scale, np.float64)
