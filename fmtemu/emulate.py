@@ -48,12 +48,13 @@ def coverage(model: Any, policy: object, *args: Any, **kwargs: Any) -> Coverage:
     return covered
 
 
-def record(hook: Callable[[Entry], None] | None = None) -> Log:
+def record(hook: Callable[[Entry], None] | None = None, *, every: int = 1) -> Log:
     """What happens to the numbers of emulated torch models while ``with fmtemu.record() as log`` runs.
 
     Every cast gives an Entry: signal to quantization noise, shares that became zero, saturated or overflowed, scales,
-    exponents; they are ``log.entries``, ``log.to_dataframe()``, a table as str(log) and ``log.plot()``, and ``hook`` is
-    called with each as it comes. Sees eager models, not compiled ones, whose casts raise RuntimeError.
+    exponents; they are ``log.entries``, ``log.to_dataframe()``, a table as str(log) and ``log.plot(path)``, and ``hook``
+    is called with each as it comes. Only steps that ``every`` divides are recorded. Sees eager models, not compiled
+    ones, whose casts raise RuntimeError.
     """
-    log: Log = load_backend("fmtemu.backends.torch.recorder").Log(hook)
+    log: Log = load_backend("fmtemu.backends.torch.recorder").Log(hook, every)
     return log

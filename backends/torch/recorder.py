@@ -13,6 +13,7 @@ import torch
 from fmtemu.backends.numba import blocks
 from fmtemu.backends.numba.reach import find_within_range
 from fmtemu.backends.numba.scales import find_scales
+from fmtemu.backends.numba.tally import tally
 from fmtemu.backends.torch.memory import as_array
 from fmtemu.backends.torch.slots import RECORDERS, Slot
 from fmtemu.formats import Scaled
@@ -57,9 +58,11 @@ class Log:
     latest entry of every site, ``plot(path)`` a picture of these.
     """
 
-    def __init__(self, hook: Callable[[Entry], None] | None = None) -> None:
+    def __init__(self, hook: Callable[[Entry], None] | None = None, every: int = 1) -> None:
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise ValueError(f"record: every must be a positive number of steps, got {every!r}")
         self.entries: list[Entry] = []
-        self._hook = hook
+        self._hook, self._every = hook, every
 
     def __enter__(self) -> Log:
         RECORDERS.append(self.take)
@@ -72,6 +75,8 @@ class Log:
         """Write an entry for a cast."""
         if torch.compiler.is_compiling():
             raise RuntimeError("record sees casts that are run, not compiled code: run the model without torch.compile")
+        if int(step) % self._every:
+            return
         entry = describe(slot, x, y, int(step))
         self.entries.append(entry)
         if self._hook is not None:
@@ -116,31 +121,28 @@ class Log:
 
 def describe(slot: Slot, x: Tensor, y: Tensor, step: int) -> Entry:
     """The entry of a cast of x that gave y."""
-    exact = x.detach().to(torch.float64).numpy().ravel()
-    held = y.detach().to(torch.float64).numpy().ravel()
-    finite, kept = np.isfinite(exact), np.isfinite(exact) & np.isfinite(held)
-    size, count = np.abs(exact), max(exact.size, 1)
-    noise = float(np.sum((exact[kept] - held[kept]) ** 2))
-    signal = float(np.sum(exact[kept] ** 2))
     array = as_array(x.detach(), "x")
-    within = np.ravel(find_within_range(array, slot.quantizer, slot.scale, None))
+    counts, exponents = np.zeros(3, np.int64), np.zeros(HIGHEST - LOWEST + 1, np.int64)
+    held = as_array(y.detach(), "y")
+    signal, noise, amax = tally(np.ravel(array), np.ravel(held), counts, exponents, LOWEST)
+    within = find_within_range(array, slot.quantizer, slot.scale, None)
+    saturated = np.count_nonzero(~within & np.isfinite(array) & np.isfinite(held))
     scales = _scales(array, slot)
-    _, exponents = np.frexp(size[finite & (size > 0)])
-    places = np.clip(exponents - 1, LOWEST, HIGHEST) - LOWEST
+    zero, underflowed, overflowed = (counts / max(array.size, 1)).tolist()
     return Entry(
         step,
         *slot.site,
         str(slot.quantizer),
-        exact.size,
-        float(np.sum(exact == 0) / count),
-        float(np.sum((exact != 0) & (held == 0)) / count),
-        float(np.sum(kept & ~within) / count),
-        float(np.sum(finite & ~np.isfinite(held)) / count),
+        array.size,
+        zero,
+        underflowed,
+        saturated / max(array.size, 1),
+        overflowed,
         10 * math.log10(signal / noise) if noise and signal else math.nan,
-        float(np.max(size[finite], initial=0.0)),
+        amax,
         float(np.min(scales, initial=math.inf)) if scales.size else math.nan,
         float(np.max(scales, initial=0.0)) if scales.size else math.nan,
-        tuple(np.bincount(places, minlength=HIGHEST - LOWEST + 1).tolist()),
+        tuple(exponents.tolist()),
     )
 
 

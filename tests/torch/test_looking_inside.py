@@ -120,6 +120,16 @@ def test_record_knows_scales_and_saturation() -> None:
     assert len(log.entries) == 1  # it is over
 
 
+def test_record_takes_every_so_many_steps() -> None:
+    model = nn.Linear(8, 1)
+    with fe.emulate(model, fe.Rule("e4m3fn", role="input", direction="forward")), fe.record(every=3) as log:
+        for _ in range(7):
+            model(torch.ones(2, 8))
+    assert [entry.step for entry in log.entries] == [3, 6]
+    with pytest.raises(ValueError, match="every must be a positive number of steps, got 0"):
+        fe.record(every=0)
+
+
 def test_record_refuses_compiled_models() -> None:
     model = nn.Linear(8, 1)
     with fe.emulate(model, fe.Rule("e4m3fn", role="input")), fe.record():
