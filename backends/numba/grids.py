@@ -45,11 +45,14 @@ class Grid(NamedTuple):
                 part = bands[row : row + step]
                 yield slice(row * columns, (row + part.size) * columns), self.place._replace(bands=part), 0
             return
-        step = -(-PART // width) * width
+        step = max(PART // width, 1) * width
         for row, band in enumerate(bands.tolist()):
             for column in range(0, columns, step):
-                start, size = row * columns + column, min(step, columns - column)
-                yield slice(start, start + size), row_of_tiles(size, width), band * across + column // width
+                end = min(column + step, columns)
+                for first in range(column, end, min(step, PART)):  # pieces of a tile, or all of some
+                    size = min(end - first, PART)
+                    start, number = row * columns + first, band * across + first // width
+                    yield slice(start, start + size), row_of_tiles(size, width), number
 
     def numbers(self, of_tiles: Any, dtype: Any) -> Any:
         """The numbers of tiles, in C order, as loops take them."""
@@ -79,7 +82,8 @@ def make_grid(shape: tuple[int, ...], extents: Extents) -> Grid:
     """The grid of an array that is not empty."""
     size = adjoining(shape, extents)
     if size:
-        return Grid(Place(np.arange(int(np.prod(shape, dtype=np.int64)) // size), size, size, 1), 1)
+        count = int(np.prod(shape, dtype=np.int64))
+        return Grid(Place(_FIRST, count, size, count // size), 1)
     bands = np.zeros(1, np.int64)
     for length, extent, tiles in zip(shape[:-1], extents, tile_grid(shape, extents), strict=False):
         bands = (bands[:, None] * tiles + np.arange(length) // extent).ravel()

@@ -202,7 +202,7 @@ def test_scales_from_outside(slowly: Any) -> None:
     [
         *("mxfp4", "mxfp8_e4m3 | toward_zero", "nvfp4", "mxfp4 | stochastic", "block<int8,tensor,float32>"),
         *("block<e2m1fn,3@0*2@1,e8m0fnu> | stochastic", "block<int4,24,e8m0fnu>"),
-        "block<uint4,3x20,float16,affine> | toward_positive",
+        *("block<uint4,3x20,float16,affine> | toward_positive", "block<int8,tensor,float32,affine>"),
     ],
 )
 def test_slabs_change_nothing(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
