@@ -1,6 +1,7 @@
 """Formats with scales on one thread against a copy of the same array, torchao (where it is installed) and gfloat.
 
 Run with: pytest tests/benchmarks/test_block_speed.py --benchmark-enable --benchmark-only
+On a machine that others use at the same time, --benchmark-timer=time.thread_time counts the thread's own time.
 """
 
 from __future__ import annotations
@@ -42,6 +43,18 @@ def decode(quantizer: str) -> Job:
     def job(x: Any, y: Any) -> Callable[[], Any]:
         encoded = fe.encode(x, quantizer)
         return lambda: fe.decode(encoded, out=y)
+
+    return job
+
+
+def packed_encode(quantizer: str) -> Job:
+    return lambda x, y: lambda: fe.PackedArray.encode(x, quantizer)
+
+
+def packed_decode(quantizer: str) -> Job:
+    def job(x: Any, y: Any) -> Callable[[], Any]:
+        packed = fe.PackedArray.encode(x, quantizer)
+        return lambda: packed.decode(out=y)
 
     return job
 
@@ -99,12 +112,20 @@ JOBS: dict[str, Job] = {
     "cast e4m3fn, 32 along the first axis": cast("block<e4m3fn,32@0,e8m0fnu>"),
     "cast e4m3fn, 16 x 16": cast("block<e4m3fn,16x16,e8m0fnu>"),
     "cast nvfp4, toward zero": cast("nvfp4 | toward_zero"),
+    "cast e2m1fn, 32 along the first axis, stochastic": cast("block<e2m1fn,32@0,e8m0fnu> | stochastic", seed=1),
+    "cast int8, 32 share a float16, affine": cast("block<int8,32,float16,affine>"),
+    "cast e2m1fn, 16 share an e4m3fn, reciprocal": cast("block<e2m1fn,16,e4m3fn,apply=reciprocal>"),
+    "cast int8, 16 share a float32, stochastic": cast("block<int8,16,float32> | stochastic", seed=1),
     "encode mxfp8_e4m3": encode("mxfp8_e4m3"),
     "encode mxfp4": encode("mxfp4"),
     "encode nvfp4": encode("nvfp4"),
     "decode mxfp8_e4m3": decode("mxfp8_e4m3"),
     "decode mxfp4": decode("mxfp4"),
     "decode nvfp4": decode("nvfp4"),
+    "encode mxfp4, packed": packed_encode("mxfp4"),
+    "encode nvfp4, packed": packed_encode("nvfp4"),
+    "decode mxfp4, packed": packed_decode("mxfp4"),
+    "decode nvfp4, packed": packed_decode("nvfp4"),
     "peer: torchao mxfp8_e4m3 and back": torchao_mx(torch.float8_e4m3fn),
     "peer: torchao mxfp4 and back": torchao_mx(torch.float4_e2m1fn_x2),
     "peer: torchao nvfp4, encode": torchao_nvfp4,
