@@ -34,7 +34,6 @@ def cast_with_gradient(
     x: Any,
     quantizer: Quantizer,
     gradient: Gradient = "straight_through",
-    *,
     scale: Any = None,
     zero_point: Any = None,
     seed: Any = None,
@@ -53,14 +52,14 @@ def cast_with_gradient(
         check_gradient(gradient)
     is_now = memory.is_at_hand(x, scale, zero_point) and forward_ad._current_level < 0
     if is_now:
-        seed, stream = read_words(seed, stream)
-        how: Any = (quantizer, scale, zero_point, seed, stream, offset, dtype)
+        if seed is not None:
+            seed, stream = read_words(seed, stream)
         has_gradient = torch.is_grad_enabled()
-        if not (has_gradient and _requires_grad(scale)):
+        if scale is None or not (has_gradient and _requires_grad(scale)):
             if not (has_gradient and x.requires_grad):
-                return memory.cast(x, *how)
+                return memory.cast(x, quantizer, scale, zero_point, seed, stream, offset, dtype)
             if gradient == "straight_through":
-                return _cast_straight_through(x, how)
+                return _cast_straight_through(x, (quantizer, scale, zero_point, seed, stream, offset, dtype))
     scale, zero_point = _factor(scale, "scale", x), _factor(zero_point, "zero_point", x)
     memory.check_tensor(x, "x")
     if _requires_grad(scale) and isinstance(quantizer.format, Scaled):

@@ -25,7 +25,7 @@ def is_at_hand(*tensors: Any) -> bool:
     if torch.compiler.is_compiling() or _has_transforms() or _count_modes() or _tracing_state() is not None:
         return False
     for x in tensors:
-        if isinstance(x, torch.Tensor) and (type(x) not in _PLAIN or x.is_meta or x.is_nested):
+        if x is not None and isinstance(x, torch.Tensor) and (type(x) not in _PLAIN or x.is_meta or x.is_nested):
             return False
     return True
 
@@ -50,9 +50,9 @@ def as_array(x: Any, name: str) -> Any:
             raise TypeError(f"{name} is on meta, where there are no numbers; use a CPU tensor")
         if x.dtype.is_floating_point and x.dtype not in SHARED:
             x = x.to(torch.float32)
-    if x.requires_grad or x.is_neg():
-        x = x.detach().resolve_neg()
-    return x.numpy()
+    if x.requires_grad:
+        x = x.detach()
+    return x.resolve_neg().numpy() if x.is_neg() else x.numpy()
 
 
 def as_arrays(**factors: Any) -> tuple[Any, ...]:
@@ -64,21 +64,24 @@ def cast(
     x: Any, quantizer: Quantizer, scale: Any, zero_point: Any, seed: Any, stream: Any, offset: int, dtype: Any
 ) -> Any:
     """See fmtemu.cast; the result has the strides of torch.empty_like(x)."""
-    if scale is None and zero_point is None and not x.is_contiguous() and not _goes_by_places(quantizer):
+    is_contiguous = x.is_contiguous()
+    if not is_contiguous and scale is None and zero_point is None and not _goes_by_places(quantizer):
         order = sorted(range(x.ndim), key=x.stride, reverse=True)
         if x.permute(order).is_contiguous():  # channels last, transposed: each number by itself, as they lie
             values = cast(x.permute(order), quantizer, None, None, seed, stream, offset, dtype)
             return values.permute([order.index(axis) for axis in range(x.ndim)])
-    wanted = dtype or (x.dtype if x.dtype.is_floating_point else None)
-    is_shared = wanted is None or wanted in SHARED
-    if not is_shared and not isinstance(quantizer.format, Scaled):
-        check_carrier(quantizer.format, wanted)  # the values are exact in it and in float32
+    wanted = dtype or x.dtype
+    is_shared = wanted in SHARED
+    target = None if dtype is None else SHARED.get(dtype)
+    if not is_shared and (dtype is not None or x.dtype.is_floating_point):
+        target = np.float32  # which the values pass through, exact in it and in what is wanted
+        if not isinstance(quantizer.format, Scaled):
+            check_carrier(quantizer.format, wanted)
     if scale is not None or zero_point is not None:
         scale, zero_point = as_arrays(scale=scale, zero_point=zero_point)
-    target = SHARED.get(wanted) if is_shared else np.float32
-    values = dispatch.cast(as_array(x, "x"), quantizer, scale, zero_point, seed, stream, offset, target, None)
-    values = torch.from_numpy(values)
-    return values if is_shared and x.is_contiguous() and x.numel() else lay_out(values, x, wanted)
+    array = dispatch.cast(as_array(x, "x"), quantizer, scale, zero_point, seed, stream, offset, target, None)
+    values = torch.from_numpy(array)
+    return values if is_shared and is_contiguous and array.size else lay_out(values, x, wanted)
 
 
 def _goes_by_places(quantizer: Quantizer) -> bool:

@@ -111,12 +111,19 @@ def test_a_step_that_advances_is_not_compiled_again(as_step: Any) -> None:
     assert len(graphs) == (1 if as_step is torch.tensor else 2)
 
 
-@pytest.mark.parametrize("spec", ["e4m3fn", "int4", "mxfp4", "e2m1fn | stochastic(8)"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("spec", "dtype"),
+    [
+        ("e4m3fn", torch.bfloat16),
+        ("int4", torch.float32),
+        ("mxfp4", torch.float16),
+        ("e2m1fn | stochastic(8)", torch.float32),
+    ],
+)
 def test_operators_keep_the_rules_of_torch(spec: str, dtype: Any) -> None:
     scale = torch.tensor(0.5) if spec == "int4" else None
     zero_point = torch.tensor(3) if spec == "int4" else None
-    for layout in (numbers(4, 32, dtype=dtype), numbers(32, 4, dtype=dtype).t(), numbers(4, 64, dtype=dtype)[:, ::2]):
+    for layout in (numbers(32, 4, dtype=dtype).t(), numbers(4, 64, dtype=dtype)[:, ::2]):
         for x in (layout, layout.detach().requires_grad_()):
             how = (spec, "straight_through", 1.0, 0, None, 3, (1, 2), 0)
             torch.library.opcheck(OPERATOR, (x, scale, zero_point, None, *how))
