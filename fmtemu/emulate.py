@@ -52,7 +52,7 @@ def record(hook: Callable[[Entry], None] | None = None, *, every: int = 1) -> Lo
     """What happens to the numbers of emulated torch models while ``with fmtemu.record() as log`` runs.
 
     Every cast gives an Entry: signal to quantization noise, shares that became zero, saturated or overflowed, scales,
-    exponents; they are ``log.entries``, ``log.to_dataframe()``, a table as str(log) and ``log.plot(path)``, and ``hook``
+    exponents; they are ``log.entries``, ``log.to_dataframe()``, a text as str(log) and ``log.plot(path)``, and ``hook``
     is called with each as it comes. Only steps that ``every`` divides are recorded. Sees eager models, not compiled
     ones, whose casts raise RuntimeError.
     """
