@@ -170,6 +170,7 @@ assert torch.equal(y, fe.cast(x, "e4m3fn"))
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")  # by the default backend itself
 def test_inductor() -> None:
     if shutil.which("g++") is None and shutil.which("clang++") is None:
         pytest.skip("no C++ compiler, which torch.compile's default backend needs")
