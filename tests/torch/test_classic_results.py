@@ -69,3 +69,19 @@ def test_a_random_hadamard_transform_cuts_the_variance(products: Any) -> None:
     plain, transformed = stochastic["stochastic, rceil"], stochastic["stochastic, rceil, Hadamard"]
     assert transformed.variance <= 0.7 * plain.variance
     assert transformed.of_means[-1] <= plain.of_means[-1]
+
+
+@pytest.fixture(scope="module")
+def loss(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+    """Of a network that learns a text, by how operands of its backward products are held; the last, over float32's."""
+    curves = run("mxfp4_backward", tmp_path_factory.mktemp("backward"))
+    return {name: curve[-1] / curves["float32"][-1] for name, curve in curves.items()}
+
+
+def test_an_mxfp4_backward_pass_trains_as_float32_under_stochastic_rounding_alone(loss: dict[str, float]) -> None:
+    assert loss["nearest, rceil"] >= 1.3
+    assert loss["stochastic, rceil"] <= 1.1
+
+
+def test_under_the_floor_rule_neither_rounding_reaches_float32(loss: dict[str, float]) -> None:
+    assert min(loss["nearest, floor"], loss["stochastic, floor"]) >= 1.3
