@@ -1,4 +1,4 @@
-"""One thread everywhere, and a table of every time as a ratio to a copy of the same array, at the end."""
+"""One thread everywhere, and tables at the end: times as ratios to a copy of the same array, or to the plain model."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         if benchmark.stats.rounds and benchmark.group:
             groups[benchmark.group].append(benchmark)
     for group, benchmarks in groups.items():
+        steps = [b for b in benchmarks if "plain" in b.extra_info]
+        if steps:
+            terminalreporter.section(group)
+        for b in steps:
+            plain = b.extra_info["plain"]
+            ratio = f"{b.stats.min / plain:5.2f} x plain ({plain * 1e3:.1f} ms)"
+            terminalreporter.write_line(f"{b.extra_info['what']:44} {ratio}")
         copies = [b for b in benchmarks if b.extra_info.get("is_copy")]
         if not copies:
             continue
