@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everyone calls it
 
+from fmtemu.backends.torch.memory import is_at_hand
 from fmtemu.backends.torch.slots import Place, Slot
 
 Tensor = Any
@@ -159,7 +160,8 @@ def multiply(
     with torch.no_grad():
         held_a = None if slots.left is None else _held(a, slots.left, (step, place), of_a)
         held_b = None if slots.right is None else _held(b, slots.right, (step, place), of_b)
-    return _Held.apply(a, b, c, held_a, held_b, step, product, slots, place)
+    apply = _apply_at_hand if is_at_hand(a, b, c) else _Held.apply
+    return apply(a, b, c, held_a, held_b, step, product, slots, place)
 
 
 class _Held(torch.autograd.Function):
@@ -217,6 +219,10 @@ class _Held(torch.autograd.Function):
         if c is not None and ctx.needs_input_grad[2]:
             dc = _through(slots.added, c, product.added(dy, c), key)
         return da, db, dc, None, None, None, None, None, None
+
+
+# Function.apply without what it does in Python each time: binding the signature, and asking for transforms.
+_apply_at_hand: Any = super(torch.autograd.Function, _Held).apply
 
 
 def _alike(one: Slot | None, other: Slot | None, same_axis: bool) -> bool:
