@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmtemu.backends.numba.compile import compiled
+from fmtemu.backends.numba.copied import CopyLoop
 from fmtemu.backends.numba.enclosed import EnclosedLoop, enclosed_values
+from fmtemu.edges import Edges
 from fmtemu.formats import Format, as_format
 from fmtemu.formats.carrier import fits, holds, smallest_carrier
 from fmtemu.formats.fixed import FixedPoint
@@ -97,6 +99,9 @@ def _route(
     rounding = "stochastic" if stochastic else name if even else "any"
     codes = codes or (target.name if to_codes else None)
     loop = compiled(plan.family, plan.quick, rounding, plan.bits, source.name, codes)
+    is_own = given.kind == "f" and quantizer.format == number_format(given) and quantizer.edges == Edges()
+    if is_own and not to_codes and not stochastic:
+        loop = CopyLoop(loop)
     return Route(loop, _loop_values(plan), source, target, result, is_direct, stochastic)
 
 

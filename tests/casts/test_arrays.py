@@ -450,3 +450,17 @@ def test_a_matrix_is_an_array() -> None:
     with pytest.warns(PendingDeprecationWarning):
         matrix = np.matrix([[0.3]])
     assert fe.cast(matrix, "e4m3fn").tolist() == [[0.3125]]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("rounding", ["nearest_even", "toward_zero"])
+def test_a_cast_to_the_own_format_changes_nan_alone(dtype: str, rounding: str) -> None:
+    size = np.dtype(dtype).itemsize
+    codes = np.random.default_rng(0).integers(0, 2 ** (8 * size), 4096, f"u{size}", endpoint=False)
+    x = codes.view(dtype)
+    assert np.isnan(x).any()
+    nan = fe.cast(np.array([np.nan], dtype), dtype)
+    expected = np.where(np.isnan(x), nan, x).view(codes.dtype)
+    for numbers in (slice(None), ~np.isnan(x)):
+        values = fe.cast(x[numbers], dtype, rounding=rounding)
+        assert np.array_equal(values.view(codes.dtype), expected[numbers])
