@@ -88,8 +88,8 @@ RESULTS: dict[str, str | None] = {
     **dict.fromkeys(_NORMALIZATION.split(), "normalization"),
 }
 
-#: Functions that multiply matrices for some of their arguments: norms, for matrix norms.
-AUDITED = frozenset({"norm", "linalg_norm", "renorm"})
+#: Functions with a role that multiply matrices, at least for some of their arguments (norms, for matrix norms).
+AUDITED = frozenset({"norm", "linalg_norm", "renorm", "affine_grid", "affine_grid_generator"})
 
 #: Functions that multiply matrices in a way that emulation does not take apart.
 REFUSED: dict[str, str] = {
