@@ -11,9 +11,9 @@ from fmtemu.cast import load_backend
 from fmtemu.policy import as_policy
 
 if TYPE_CHECKING:
-    from fmtemu.backends.torch.coverage import Coverage
-    from fmtemu.backends.torch.emulation import Emulation
-    from fmtemu.backends.torch.recorder import Entry, Log
+    from fmtemu.backends.torch.emulate.coverage import Coverage
+    from fmtemu.backends.torch.emulate.emulation import Emulation
+    from fmtemu.backends.torch.emulate.recorder import Entry, Log
 
 
 def emulate(target: Any, policy: object, *, seed: int = 0) -> Emulation:
@@ -28,7 +28,7 @@ def emulate(target: Any, policy: object, *, seed: int = 0) -> Emulation:
     """
     if not callable(target) or "torch" not in sys.modules:
         raise TypeError(f"emulate: target must be a torch.nn.Module or a function of tensors, got {target!r}")
-    made: Emulation = load_backend("fmtemu.backends.torch.emulation").Emulation(
+    made: Emulation = load_backend("fmtemu.backends.torch.emulate.emulation").Emulation(
         target, as_policy(policy), seed, Observer
     )
     return made
@@ -44,7 +44,9 @@ def coverage(model: Any, policy: object, *args: Any, **kwargs: Any) -> Coverage:
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
         raise TypeError(f"coverage: model must be a torch.nn.Module, got {model!r}")
-    covered: Coverage = load_backend("fmtemu.backends.torch.coverage").cover(model, as_policy(policy), args, kwargs)
+    covered: Coverage = load_backend("fmtemu.backends.torch.emulate.coverage").cover(
+        model, as_policy(policy), args, kwargs
+    )
     return covered
 
 
@@ -56,5 +58,5 @@ def record(hook: Callable[[Entry], None] | None = None, *, every: int = 1) -> Lo
     is called with each as it comes. Only steps that ``every`` divides are recorded. Sees eager models, not compiled
     ones, whose casts raise RuntimeError.
     """
-    log: Log = load_backend("fmtemu.backends.torch.recorder").Log(hook, every)
+    log: Log = load_backend("fmtemu.backends.torch.emulate.recorder").Log(hook, every)
     return log

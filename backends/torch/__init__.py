@@ -1,1 +1,1 @@
-"""Casts of PyTorch tensors, and training in formats."""
+"""PyTorch: casts of tensors here, emulated models and what training needs in folders."""

@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 import torch.distributed as dist  # noqa: E402
 from torch import nn  # noqa: E402
 
-from fmtemu.backends.torch.communication import sum_to_odd  # noqa: E402
+from fmtemu.backends.torch.training.communication import sum_to_odd  # noqa: E402
 from fmtemu.torch import GradientReduction  # noqa: E402
 
 HERE = Path(__file__).parent

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from fmtemu.backends.torch.functions import PARTS
-from fmtemu.backends.torch.operations import RESULTS
-from fmtemu.backends.torch.place import here
-from fmtemu.backends.torch.products import NO_SLOTS, Slots
-from fmtemu.backends.torch.slots import Site, Slot
+from fmtemu.backends.torch.emulate.functions import PARTS
+from fmtemu.backends.torch.emulate.operations import RESULTS
+from fmtemu.backends.torch.emulate.place import here
+from fmtemu.backends.torch.emulate.products import NO_SLOTS, Slots
+from fmtemu.backends.torch.emulate.slots import Site, Slot
 from fmtemu.policy import Policy, Rule
 from fmtemu.quantizer import as_quantizer
 from fmtemu.tracing import constant_when_traced

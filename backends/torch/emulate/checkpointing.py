@@ -8,7 +8,7 @@ from typing import Any
 
 import torch.utils.checkpoint as torch_checkpoint
 
-from fmtemu.backends.torch.place import here
+from fmtemu.backends.torch.emulate.place import here
 
 
 class _Resumed:

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from fmtemu.backends.torch.audit import check_backward
-from fmtemu.backends.torch.checkpointing import follow_checkpoints
-from fmtemu.backends.torch.mode import Mode
-from fmtemu.backends.torch.place import Running, here
-from fmtemu.backends.torch.plan import Plan, site_of
-from fmtemu.backends.torch.slots import Slot
+from fmtemu.backends.torch.emulate.audit import check_backward
+from fmtemu.backends.torch.emulate.checkpointing import follow_checkpoints
+from fmtemu.backends.torch.emulate.mode import Mode
+from fmtemu.backends.torch.emulate.place import Running, here
+from fmtemu.backends.torch.emulate.plan import Plan, site_of
+from fmtemu.backends.torch.emulate.slots import Slot
 from fmtemu.policy import Policy
 from fmtemu.quantizer import Quantizer
 

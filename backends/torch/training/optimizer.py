@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from fmtemu.backends.torch.holding import Holding
+from fmtemu.backends.torch.training.holding import Holding
 
 #: The entry of a state_dict that only this optimizer has.
 _ENTRY = "quantized"

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch.nn.functional as F  # noqa: N812 - as everyone calls it
 
-from fmtemu.backends.torch import attention, einsum, recurrent
-from fmtemu.backends.torch.operations import is_in_place
-from fmtemu.backends.torch.place import here
-from fmtemu.backends.torch.products import Convolution, Linear, rows
+from fmtemu.backends.torch.emulate import attention, einsum, recurrent
+from fmtemu.backends.torch.emulate.operations import is_in_place
+from fmtemu.backends.torch.emulate.place import here
+from fmtemu.backends.torch.emulate.products import Convolution, Linear, rows
 
 Tensor = Any
 

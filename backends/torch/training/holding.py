@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from fmtemu.backends.torch.choices import check_choice, find_quantizer, round_in_place
+from fmtemu.backends.torch.training.choices import check_choice, find_quantizer, round_in_place
 from fmtemu.quantizer import Quantizer
 
 #: State that counts steps, or is a number computed from the count.

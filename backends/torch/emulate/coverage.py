@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from fmtemu.backends.torch.emulation import Emulation
-from fmtemu.backends.torch.slots import Site
+from fmtemu.backends.torch.emulate.emulation import Emulation
+from fmtemu.backends.torch.emulate.slots import Site
 from fmtemu.policy import Policy, Rule
 
 _OPERANDS = ("input", "weight", "kv_cache", "grad_output")

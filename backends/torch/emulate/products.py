@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everyone calls it
 
+from fmtemu.backends.torch.emulate.slots import Place, Slot
 from fmtemu.backends.torch.memory import is_at_hand
-from fmtemu.backends.torch.slots import Place, Slot
 
 Tensor = Any
 Axes = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]

@@ -14,8 +14,8 @@ from fmtemu.backends.numba import blocks
 from fmtemu.backends.numba.reach import find_within_range
 from fmtemu.backends.numba.scales import find_scales
 from fmtemu.backends.numba.tally import tally
+from fmtemu.backends.torch.emulate.slots import RECORDERS, Slot
 from fmtemu.backends.torch.memory import as_array
-from fmtemu.backends.torch.slots import RECORDERS, Slot
 from fmtemu.formats import Scaled
 
 Tensor = Any
@@ -94,7 +94,7 @@ class Log:
 
     def plot(self, path: str | Path) -> None:
         """Draw the latest entry of every site to a file (png, pdf or svg): its exponents and its SQNR."""
-        from fmtemu.backends.torch.record_plot import plot_entries
+        from fmtemu.backends.torch.emulate.record_plot import plot_entries
 
         if not self.entries:
             raise ValueError("record: nothing was cast, so there is nothing to draw")

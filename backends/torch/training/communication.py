@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from fmtemu.backends.torch.choices import check_choice, find_quantizer, round_once
+from fmtemu.backends.torch.training.choices import check_choice, find_quantizer, round_once
 from fmtemu.formats import Scaled
 from fmtemu.quantizer import Quantizer, as_quantizer
 

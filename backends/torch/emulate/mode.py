@@ -15,13 +15,13 @@ from torch import nn
 from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
 
-from fmtemu.backends.torch.audit import Audit
-from fmtemu.backends.torch.functions import HANDLERS
-from fmtemu.backends.torch.operations import AUDITED, IN_C, REFUSED, RESULTS, is_in_place, name_of
-from fmtemu.backends.torch.place import here
-from fmtemu.backends.torch.plan import Plan
-from fmtemu.backends.torch.products import NO_SLOTS, Matmul, Product, multiply, rows
-from fmtemu.backends.torch.slots import CastGradient, Slot
+from fmtemu.backends.torch.emulate.audit import Audit
+from fmtemu.backends.torch.emulate.functions import HANDLERS
+from fmtemu.backends.torch.emulate.operations import AUDITED, IN_C, REFUSED, RESULTS, is_in_place, name_of
+from fmtemu.backends.torch.emulate.place import here
+from fmtemu.backends.torch.emulate.plan import Plan
+from fmtemu.backends.torch.emulate.products import NO_SLOTS, Matmul, Product, multiply, rows
+from fmtemu.backends.torch.emulate.slots import CastGradient, Slot
 
 Tensor = Any
 

@@ -1,0 +1,1 @@
+"""Models whose numbers are held as a policy says."""

@@ -1,0 +1,1 @@
+"""What training in formats needs: optimizers, loss scaling, reductions of gradients."""
