@@ -16,6 +16,7 @@ from fmtemu import Policy, Rule, coverage, emulate  # noqa: E402
 OPERANDS = ("input", "weight", "kv_cache", "grad_output")
 HELD = Rule("e4m3fn", role=OPERANDS)
 SQUARE = torch.eye(3) + 0.25
+EXPERTS = (torch.ones(4, 16), torch.ones(2, 16, 16), torch.tensor([2, 4], dtype=torch.int32))
 FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
 #: torch's forward derivatives are scripted, and scripts are going away.
@@ -146,6 +147,7 @@ MULTIPLY_UNSEEN: dict[str, Callable[[Any], Any]] = {
     "fft_rfft": torch.fft.rfft,
     "conv_tbc": lambda x: torch.conv_tbc(x[None], torch.ones(1, 3, 2), torch.ones(2)),
     "_sparse_mm": lambda x: torch.sparse.mm(SQUARE.to_sparse(), x),
+    "_grouped_mm": lambda x: torch._grouped_mm(*EXPERTS) + x.sum(),  # of mixtures of experts
     "_scaled_dot_product_flash_attention_for_cpu": lambda x: FLASH(*[x[None, None]] * 3)[0],
 }
 
