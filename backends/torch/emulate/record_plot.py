@@ -30,7 +30,7 @@ def plot_entries(entries: Sequence[Any], lowest: int, path: str | Path) -> None:
     left.set_xlabel("floor(log2 |x|)")
     figure.colorbar(image, ax=left, label="share of the nonzero numbers")
     right.barh(range(len(entries)), [0 if np.isnan(e.sqnr) else e.sqnr for e in entries], color="#0072B2")
-    right.set_xlabel("signal to quantization noise, dB")
+    right.set_xlabel("SQNR, dB")
     right.grid(axis="x", color="#e6e6e6", lw=0.6)
     right.set_axisbelow(True)
     figure.savefig(path, dpi=150)
