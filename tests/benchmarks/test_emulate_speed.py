@@ -91,6 +91,7 @@ def emulated(policy: object) -> Callable[[Any], Any]:
 
 OPERANDS = ("input", "weight", "kv_cache", "grad_output")
 WAYS: dict[str, Callable[[Any], Any]] = {
+    "identity: holds nothing of the model": emulated(fe.Rule("float32", role="communication")),
     "identity: operands in float32": emulated(fe.Rule("float32", role=OPERANDS)),
     **{name: emulated(name) for name in ("fp8_hybrid", "mxfp8", "mxfp4")},
 }
