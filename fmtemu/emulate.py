@@ -21,8 +21,8 @@ def emulate(target: Any, policy: object, *, seed: int = 0) -> Emulation:
 
     The module is changed in place, by hooks alone (parameters, buffers and state_dict stay what they are), until
     ``.restore()`` or the end of ``with emulate(...) as e``; a function is called as ``e(...)``. Every operand that a
-    rule speaks of is the operation's input cast by the rule's quantizer, forward and backward; operations sum in
-    float32. Random bits of stochastic roundings depend on the seed, the module's name and operation, role, direction
+    rule speaks of is the operation's input cast by the rule's quantizer, forward and backward; sums are torch's
+    own. Random bits of stochastic roundings depend on the seed, the module's name and operation, role, direction
     and step, so recomputation gives the same. Raises ValueError for rules that match nothing, NotImplementedError
     for an operation that would multiply matrices unseen.
     """

@@ -15,7 +15,7 @@ class Policy:
     """Which quantizer holds what: of ``rules`` the first that speaks of a number decides, and what none speaks of
     stays as it is.
 
-    ``accumulator`` is None: products are summed as the framework sums them, in float32. ``name`` is for
+    ``accumulator`` is None: products are summed as the framework sums them. ``name`` is for
     printing only. Policies add up: ``Policy(...) + other`` tries other's rules last.
     """
 

@@ -4,10 +4,7 @@ used, not from how often something was called."""
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +13,11 @@ import pytest
 import fmtemu as fe
 
 torch = pytest.importorskip("torch")
-import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402, N812
 from emulated_worker import POLICIES, make_model, train_once  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
+from two_processes import run_two  # noqa: E402
 
 from fmtemu import Policy, Rule, emulate  # noqa: E402
 
@@ -194,26 +191,7 @@ def test_gradients_of_parameters_are_held_after_every_backward() -> None:
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """What two processes that train one emulated model together have seen."""
-    if not (dist.is_available() and dist.is_gloo_available()):
-        pytest.skip("this PyTorch has no gloo")
-    folder = tmp_path_factory.mktemp("emulated")
-    worker, meeting = HERE / "emulated_worker.py", folder / "meeting"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", worker, str(rank), meeting, folder / f"{rank}.pt"],
-            env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    try:
-        said = [process.communicate(timeout=120)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(said)
-    return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
+    return run_two(HERE / "emulated_worker.py", tmp_path_factory.mktemp("emulated"))
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -17,8 +14,8 @@ import fmtemu as fe
 from fmtemu import exact
 
 torch = pytest.importorskip("torch")
-import torch.distributed as dist  # noqa: E402
 from torch import nn  # noqa: E402
+from two_processes import run_two  # noqa: E402
 
 from fmtemu.backends.torch.training.communication import sum_to_odd  # noqa: E402
 from fmtemu.torch import GradientReduction  # noqa: E402
@@ -100,26 +97,7 @@ def test_quantizers_by_parameter() -> None:
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """What two processes that train together have seen."""
-    if not (dist.is_available() and dist.is_gloo_available()):
-        pytest.skip("this PyTorch has no gloo")
-    folder = tmp_path_factory.mktemp("ranks")
-    worker, meeting = HERE / "reducing_worker.py", folder / "meeting"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", worker, str(rank), meeting, folder / f"{rank}.pt"],
-            env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    try:
-        said = [process.communicate(timeout=240)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(said)
-    return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
+    return run_two(HERE / "reducing_worker.py", tmp_path_factory.mktemp("ranks"))
 
 
 def expected_mean(parts: list[Any], index: int, step: int, quantizer: str | None, accumulate: str | None) -> Any:

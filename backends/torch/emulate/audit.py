@@ -26,7 +26,7 @@ HARMLESS = ("linalg_vector_norm", "linalg_cross", "linalg_diagonal", "linalg__po
 
 
 class Audit(TorchDispatchMode):
-    """Raises where an operator sums products: the function named would do so in float32, unseen."""
+    """Raises where an operator sums products: the function named would do so unseen."""
 
     def __init__(self, function: str) -> None:
         super().__init__()

@@ -145,7 +145,7 @@ class Mode(TorchFunctionMode):
         if self.plan.is_left(name):
             return func(*args, **kwargs)
         if name in REFUSED:
-            advice = f"use {REFUSED[name]}, or leave it in float32 by Rule(None, op={name!r})"
+            advice = f"use {REFUSED[name]}, or leave it as it is by Rule(None, op={name!r})"
             raise NotImplementedError(f"torch.{name} cannot be emulated; {advice}")
         with Audit(name):
             return self.result(func, name, RESULTS.get(name) or "other", *args, **kwargs)
