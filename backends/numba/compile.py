@@ -17,6 +17,7 @@ from fmtemu import kernels as kernels_package
 from fmtemu import random
 from fmtemu.backends.numba import block_loops, enclosed_loops, grid_loops, loops, vectors, words
 from fmtemu.kernels.bind import renamed
+from fmtemu.kernels.log_quick import FINDERS
 from fmtemu.kernels.plan import FIELDS
 from fmtemu.kernels.power_scale import PowerScale, ScaleRule
 from fmtemu.kernels.table import KERNELS
@@ -54,6 +55,9 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, source: s
             names["draw_groups"] = njit(renamed(loops.quick_groups, drawing, f"drawing_{tag}"))
             names["quick_groups"] = njit(renamed(loops.buffered_groups, names, tag))
     make = loops.make_each_random if stochastic else loops.make_each_pair if codes == "pairs" else loops.make_each
+    if quick in FINDERS and make is loops.make_each:
+        make = loops.make_each_found
+        names["find"], names["finish"] = (names[name.format(prefix)] for name in FINDERS[quick])
     names["__name__"] = loops.__name__
     loop = renamed(make(f"{tag} {_source_hash()}"), names, tag)
     # One signature for read-only and writeable sources.
@@ -232,10 +236,8 @@ def compiled_lookup() -> Any:
 def _names(bits: int, rounding: str, finite: bool) -> dict[str, Any]:
     """What the loops' code looks up."""
     names = words.kernels(bits, rounding=rounding, finite=finite)
-    names.update(
-        int64=int64, uint8=uint8, uint16=uint16, uint32=uint32, uint64=uint64, empty=np.empty, CHUNK=loops.CHUNK
-    )
-    names.update(float32=np.float32, float64=np.float64)
+    names.update(int64=int64, uint8=uint8, uint16=uint16, uint32=uint32, uint64=uint64)
+    names.update(empty=np.empty, CHUNK=loops.CHUNK, GROUP=loops.GROUP, float32=np.float32, float64=np.float64)
     names["to_fixed_tuple"] = to_fixed_tuple
     return names
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 #: Elements of a chunk: they stay in the first-level cache, and a multiple of the groups of
 #: fmtemu.random.
 CHUNK = 2048
+#: Elements whose words are looked up together.
+GROUP = 128
 
 
 def plain_fields(values):
@@ -59,6 +61,44 @@ def make_each(identity):
         return has_nan
 
     return each
+
+
+def make_each_found(identity):
+    """The same where ``quick`` is in two parts: ``find``, which gives the place of a pair of words, and ``finish``,
+    which goes on from these. Between both they are looked up, one at a time: in one loop, or by a compiler that made
+    vectors of it, all would go through the vector unit's narrow door."""
+
+    def each_found(x, y, values):
+        """y = kernel(x); returns whether x has a NaN. x and y are different arrays."""
+        identity  # noqa: B018
+        p, q = full_fields(values), quick_fields(values)
+        top_tame = values[tame]
+        places, found = empty(GROUP, word), empty(GROUP, int64)
+        words = found.view(word)
+        has_nan = False
+        for start in range(0, x.size, CHUNK):
+            source = x[start : start + CHUNK]
+            target = y[start : start + CHUNK]
+            top = ZERO
+            for first in range(0, source.size, GROUP):
+                part = source[first : first + GROUP]
+                results = target[first : first + GROUP]
+                for i in range(part.size):
+                    bits = to_bits(get(part, i))
+                    top = maximum(top, word(bits & MAGNITUDE))
+                    put_kept(places, i, find(bits, q))
+                for i in range(part.size):
+                    found[i] = look_up_pair(q.table, places[i])
+                for i in range(part.size):
+                    pair = get_kept(words, 2 * i), get_kept(words, 2 * i + 1)
+                    put(results, i, store(finish(to_bits(get(part, i)), *pair, q)))
+            if top > top_tame:
+                for i in range(source.size):
+                    put(target, i, store(kernel(to_bits(get(source, i)), ZERO, p)))
+            has_nan |= top > INFINITY
+        return has_nan
+
+    return each_found
 
 
 def make_each_pair(identity):

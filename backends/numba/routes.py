@@ -109,9 +109,17 @@ def _loop_values(plan: Plan) -> Any:
     """The fields, the last source for the short cut, where the tables begin, and the tables: see
     fmtemu.backends.numba.compile."""
     words = [*plan.values, *(plan.quick_values or plan.values), plan.tame]
-    first = len(words) + 2
-    words += [first, first + (len(plan.table) if plan.quick else 0), *plan.table, *plan.quick_table]
+    first = _even(len(words) + 2)
+    second = _even(first + len(plan.table)) if plan.quick else first
+    words += [first, second]
+    for begin, table in ((first, plan.table), (second, plan.quick_table)):
+        words += [*[0] * (begin - len(words)), *table]
     return np.array(words, np.int32 if plan.bits == 32 else np.int64)
+
+
+def _even(place: int) -> int:
+    """The next place from which words may be loaded two at a time."""
+    return place + place % 2
 
 
 def _source_dtype(fmt: Format, given: np.dtype[Any], result: Any = None) -> np.dtype[Any]:

@@ -132,6 +132,18 @@ def _look_up(word: Any, llvm_type: Any) -> Any:
     return look_up
 
 
+@intrinsic
+def look_up_pair(context, table, index):  # type: ignore[no-untyped-def]
+    """The pair of 32-bit words of a table, at a multiple of 8 bytes, at an index; no vectors are made of such loads."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        pointer = builder.inttoptr(arguments[0], _LONG.as_pointer())
+        place = builder.gep(pointer, [builder.zext(arguments[1], _LONG)])
+        return builder.load_atomic(place, ordering="monotonic", align=8)
+
+    return types.int64(table, index), generate
+
+
 _shl, _shr = _shift("shl"), _shift("ashr")
 #: Word, float, the casts of bits from and to floats, and tables, by bits of the source.
 _TYPES = {
@@ -163,6 +175,7 @@ def operations(bits: int) -> dict[str, Any]:
         "minimum": minimum,
         "maximum": maximum,
         "look_up": look_up,
+        "look_up_pair": look_up_pair,
         **_MEMORY,
         "high_product": high_product,
         "shl": _shl,

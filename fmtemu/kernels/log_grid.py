@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise, zip_longest
@@ -68,10 +70,9 @@ def log_grid(quantizer: Quantizer, fmt: LNS, bits: int, precision: int) -> tuple
 
 
 def quick_grid(
-    quantizer: Quantizer, fmt: LNS, bits: int, precision: int
-) -> tuple[dict[str, int], tuple[int, ...]] | None:
-    """The fields of fmtemu.kernels.log_quick.LOG_FEW, or those of LOG_CELLS and their table; None
-    where neither serves."""
+    quantizer: Quantizer, fmt: LNS, bits: int, precision: int, *, to_codes: bool
+) -> tuple[str, dict[str, int], tuple[int, ...]] | None:
+    """(family, fields, table) of a kernel of fmtemu.kernels.log_quick; None where there is none."""
     rate, constants, name = round(1 / fmt.log_step), layout(bits), quantizer.rounding.name
     mantissa, octave = constants["MANTISSA"], _octave(rate, fmt.precision, constants["MANTISSA"])
     thresholds = _thresholds(name, octave, fmt.least_exponent)
@@ -103,9 +104,12 @@ def quick_grid(
         few = {
             name: number for j, start, value in slots for name, number in ((f"from_{j}", start), (f"value_{j}", value))
         }
-        return {**fields, **few}, ()
+        return "log_few", {**fields, **few}, ()
+    if bits == 32:  # whose words hold a step's place and length
+        shift, pairs = _pairs(thresholds, range(rate + 1) if to_codes else values, mantissa, bits)
+        return "log_pairs", {**fields, "shift": shift, "inside": (1 << shift) - 1}, tuple(pairs)
     shift, cells = _cells(thresholds, mantissa)
-    return {**fields, "shift": shift, "inside": (1 << shift) - 1, "value": len(cells)}, (*cells, *values)
+    return "log_cells", {**fields, "shift": shift, "inside": (1 << shift) - 1, "value": len(cells)}, (*cells, *values)
 
 
 def _thresholds(name: str, octave: Octave, least: int) -> tuple[int, ...] | None:
@@ -148,16 +152,33 @@ def _mantissas(rate: int, precision: int, mantissa: int) -> tuple[int, ...]:
     return (*(r * unit - (1 << mantissa) for r in rounded), 1 << mantissa)
 
 
+def _cell_shift(thresholds: tuple[int, ...], mantissa: int) -> int:
+    """The shift from mantissas to cells that at most one threshold divides."""
+    shift = mantissa
+    while any(a != b and (a - 1) >> shift == (b - 1) >> shift for a, b in pairwise(thresholds)):
+        shift -= 1
+    return shift
+
+
 def _cells(thresholds: tuple[int, ...], mantissa: int) -> tuple[int, list[int]]:
-    """(shift, cells): mantissas >> shift are cells that at most one threshold divides; of each the
-    number of thresholds up to its first mantissa, shifted, and what its own lacks to carry there."""
-    bits = 0
-    while any(a != b and (a - 1) >> (mantissa - bits) == (b - 1) >> (mantissa - bits) for a, b in pairwise(thresholds)):
-        bits += 1
-    shift, cells, passed = mantissa - bits, [], 0
+    """(shift, cells): of each cell the number of thresholds up to its first mantissa, shifted, and what its own
+    lacks to carry there."""
+    shift, cells, passed = _cell_shift(thresholds, mantissa), [], 0
     for end in range(1 << shift, (1 << mantissa) + 1, 1 << shift):
         while passed < len(thresholds) and thresholds[passed] <= end - (1 << shift):
             passed += 1
         divided = passed < len(thresholds) and thresholds[passed] < end
         cells.append((passed << shift) + (end - thresholds[passed] if divided else 0))
     return shift, cells
+
+
+def _pairs(thresholds: tuple[int, ...], values: Sequence[int], mantissa: int, bits: int) -> tuple[int, list[int]]:
+    """(shift, words): of each cell the place of its threshold and, shifted, its step between ``values``; and the
+    value that it begins with."""
+    longest = max(b - a for a, b in pairwise(values))
+    shift, words = min(_cell_shift(thresholds, mantissa), bits - 1 - longest.bit_length()), []
+    for start in range(0, 1 << mantissa, 1 << shift):
+        before, after = bisect_right(thresholds, start), bisect_left(thresholds, start + (1 << shift))
+        place = thresholds[before] - start if before < after else 0
+        words += [(values[after] - values[before]) << shift | place, values[before]]
+    return shift, words

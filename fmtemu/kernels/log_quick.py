@@ -9,7 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from fmtemu.kernels.log import thresholds_passed
-from fmtemu.kernels.words import FRACTION, MAGNITUDE, MANTISSA, ONE, ZERO, look_up, maximum, minimum, shr, where, word
+from fmtemu.kernels.words import (
+    FRACTION,
+    MAGNITUDE,
+    MANTISSA,
+    ONE,
+    ZERO,
+    look_up,
+    maximum,
+    minimum,
+    shl,
+    shr,
+    where,
+    word,
+)
 
 #: lowest: least word of a source, 0 for unsigned formats; floor and cap: least and largest
 #: magnitude bits; rounds: magnitude bits below which zero is the result; sign: the sign bit of words,
@@ -20,9 +33,15 @@ _BOUNDS = (
 )  # fmt: skip
 #: As in fmtemu.kernels.log.
 LOG_CELLS = ("shift", "inside", "value", *_BOUNDS, "table")
+#: The table has two words for each cell: the place in it from which on the next value is the result and, shifted,
+#: what that one is more; and the first one. Values are mantissas, or how many thresholds are passed.
+LOG_PAIRS = ("shift", "inside", *_BOUNDS, "table")
 #: The thresholds, as mantissas, and the mantissas of the values that begin there.
 FEW = 8
 LOG_FEW = (*(f"from_{j}" for j in range(FEW)), *(f"value_{j}" for j in range(FEW)), *_BOUNDS)
+
+#: Kernels in two parts: what finds a pair of words, and what goes on from these.
+FINDERS = {"log_pairs": ("pair_of", "{}_log_pair")}
 
 
 def bounded(x: Any, p: Any) -> Any:
@@ -57,6 +76,42 @@ def encode_log_cells(x: Any, random: Any, p: Any) -> Any:
     """The raw code from the bits of a finite source."""
     source, magnitude = bounded(x, p)
     return bounded_code(x, source, magnitude, thresholds_passed(word(magnitude & FRACTION), p), p)
+
+
+def pair_of(x: Any, p: Any) -> Any:
+    """The number of the pair of words of a finite source's cell."""
+    _, magnitude = bounded(x, p)
+    return shr(word(magnitude & FRACTION), p.shift)
+
+
+def value_in_cell(magnitude: Any, step: Any, first: Any, p: Any) -> Any:
+    """The first value of a cell, or that after its step."""
+    is_passed = word(magnitude & p.inside) >= word(step & p.inside)
+    return word(first + where(is_passed, shr(step, p.shift), ZERO))
+
+
+def cast_log_pair(x: Any, step: Any, first: Any, p: Any) -> Any:
+    """Bits of the rounded value from the bits of a finite source and the words of its cell."""
+    source, magnitude = bounded(x, p)
+    return bounded_value(x, source, magnitude, value_in_cell(magnitude, step, first, p), p)
+
+
+def encode_log_pair(x: Any, step: Any, first: Any, p: Any) -> Any:
+    """The raw code from the bits of a finite source and the words of its cell."""
+    source, magnitude = bounded(x, p)
+    return bounded_code(x, source, magnitude, value_in_cell(magnitude, step, first, p), p)
+
+
+def cast_log_pairs(x: Any, random: Any, p: Any) -> Any:
+    """Bits of the rounded value from the bits of a finite source."""
+    at = shl(pair_of(x, p), ONE)
+    return cast_log_pair(x, look_up(p.table, at), look_up(p.table, word(at + ONE)), p)
+
+
+def encode_log_pairs(x: Any, random: Any, p: Any) -> Any:
+    """The raw code from the bits of a finite source."""
+    at = shl(pair_of(x, p), ONE)
+    return encode_log_pair(x, look_up(p.table, at), look_up(p.table, word(at + ONE)), p)
 
 
 def cast_log_few(x: Any, random: Any, p: Any) -> Any:

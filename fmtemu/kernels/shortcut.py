@@ -12,7 +12,7 @@ from fmtemu.formats.minifloat import Float
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.kernels.even import EVEN
 from fmtemu.kernels.log_grid import is_periodic, quick_grid
-from fmtemu.kernels.log_quick import LOG_CELLS, LOG_FEW
+from fmtemu.kernels.log_quick import LOG_CELLS, LOG_FEW, LOG_PAIRS
 from fmtemu.kernels.quick import QUICK
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Rounding, Stochastic
@@ -24,6 +24,7 @@ SHORTCUTS = {
     "flat": QUICK,
     "even": EVEN,
     "log_cells": LOG_CELLS,
+    "log_pairs": LOG_PAIRS,
     "log_few": LOG_FEW,
 }
 
@@ -45,17 +46,16 @@ def find_shortcut(quantizer: Quantizer, bits: int, *, to_codes: bool, precision:
     if isinstance(quantizer.format, FixedPoint):
         return _even_shortcut(quantizer, quantizer.format, bits)
     if isinstance(quantizer.format, LNS):
-        return _log_shortcut(quantizer, quantizer.format, bits, precision)
+        return _log_shortcut(quantizer, quantizer.format, bits, to_codes, precision)
     return None
 
 
-def _log_shortcut(quantizer: Quantizer, fmt: LNS, bits: int, precision: int) -> Shortcut | None:
-    found = quick_grid(quantizer, fmt, bits, precision) if is_periodic(fmt) else None
-    return (
-        None
-        if found is None
-        else Shortcut("log_cells" if found[1] else "log_few", layout(bits)["INFINITY"] - 1, *found)
-    )
+def _log_shortcut(quantizer: Quantizer, fmt: LNS, bits: int, to_codes: bool, precision: int) -> Shortcut | None:
+    found = quick_grid(quantizer, fmt, bits, precision, to_codes=to_codes) if is_periodic(fmt) else None
+    if found is None:
+        return None
+    family, fields, table = found
+    return Shortcut(family, layout(bits)["INFINITY"] - 1, fields, table)
 
 
 def _even_shortcut(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> Shortcut | None:

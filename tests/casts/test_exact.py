@@ -336,7 +336,7 @@ SHORT_CUTS = {
     "flat": ("bfloat16", "tf32"),
     "even": ("int8", "q4.4", "uint4", "int8 | sat_sym"),
     "log_few": ("lns8", "pow2_4", "log2_4", "lnsmadam8"),
-    "log_cells": ("lns12", "lns16"),
+    "log_pairs": ("lns<8,4>", "lns12", "lns16"),
 }
 
 
