@@ -135,6 +135,12 @@ LIBRARIES = (
     Row("JAX", "x.astype({dtype})", "{dtype} | jax", names={"dtype": JAX_FLOATS}, differences=(PAYLOAD,)),
     Row("JAX", "x.astype({dtype})", "{dtype} | nearest_away | jax", names={"dtype": E8M0}, differences=(SUBNORMAL,)),
     Row("JAX", "x.astype({dtype})", "{dtype} | toward_zero | jax", names={"dtype": INTEGERS}),
+    Row(
+        "en_dtypes 0.0.4",
+        "x.astype({dtype})",
+        "{dtype} | nearest_away | via=float32",
+        names={"dtype": same("hifloat8")},
+    ),
 )
 
 # -- gfloat and IEEE P3109 ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from fmtemu import exact as oracle
-from fmtemu.formats import LNS, Codebook, Float, Format
+from fmtemu.formats import LNS, Codebook, Float, Format, HiFloat8
 from fmtemu.formats.base import Value
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.quantizer import Quantizer
@@ -116,7 +116,7 @@ def _magnitude(fmt: Format, code: int) -> Fraction | None:
     """The value of a magnitude code on the grid continued without end; None past the end of a tapered format."""
     if isinstance(fmt, FixedPoint):
         return code / Fraction(2) ** fmt.fraction
-    if isinstance(fmt, Float | LNS):
+    if isinstance(fmt, Float | LNS | HiFloat8):
         return fmt.magnitude(code)
     return Fraction(fmt.value(fmt.join(False, code))) if code <= fmt.limits()[0] else None
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from fmtemu.cli.number_line import precision_profile, value_line
 from fmtemu.cli.text import FIELD_STYLES, decimal, exact, hexadecimal
-from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Posit, Takum
+from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, HiFloat8, Posit, Takum
 from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.lns import EXPONENTS, LNS_SPECIALS
 from fmtemu.formats.minifloat import SPECIALS
@@ -84,9 +84,12 @@ def _layout(fmt: Format) -> str:
     if isinstance(fmt, Posit):
         regime = f"2..{fmt.longest_run}" if fmt.longest_run > 1 else "1"
         return f"[red]sign 1[/] | [yellow]regime {regime}[/] | [green]exponent {fmt.es}[/] | [cyan]fraction[/]"
+    if isinstance(fmt, HiFloat8):
+        fields = {"sign": "1", "dot": "2..4", "exponent": "0..4", "mantissa": "1..3"}
+        return _ranges(fields)
     if isinstance(fmt, Takum):
         fields = {"sign": "1", "direction": "1", "regime": "3", "characteristic": "0..7", "mantissa": ""}
-        return " | ".join(f"[{FIELD_STYLES[name]}]{f'{name} {bits}'.strip()}[/]" for name, bits in fields.items())
+        return _ranges(fields)
     if isinstance(fmt, Codebook):
         return f"[{FIELD_STYLES['index']}]index[/] of {fmt.count} entries"
     kind = "two's complement" if fmt.has_negative else "unsigned"
@@ -95,10 +98,15 @@ def _layout(fmt: Format) -> str:
     return kind
 
 
+def _ranges(fields: dict[str, str]) -> str:
+    """Fields of varying width, and how many bits each has."""
+    return " | ".join(f"[{FIELD_STYLES[name]}]{f'{name} {bits}'.strip()}[/]" for name, bits in fields.items())
+
+
 def _precision_note(fmt: Format) -> str:
     if fmt.is_carrier_rounded or (isinstance(fmt, Takum) and fmt.logarithmic):
         return ", to which irrational values are rounded"
-    if isinstance(fmt, Tapered):
+    if isinstance(fmt, Tapered | HiFloat8):
         return " at most, near 1"
     return " with the hidden one" if isinstance(fmt, Float) else ""
 

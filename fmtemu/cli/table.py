@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fmtemu.cli.text import FIELD_STYLES, decimal, exact, fields, hexadecimal, markup
-from fmtemu.formats import Float, Format, Posit, Scaled, Takum
+from fmtemu.formats import Float, Format, HiFloat8, Posit, Scaled, Takum
 from fmtemu.formats.base import Value
 from fmtemu.formats.tapered import Tapered
 
@@ -60,6 +60,8 @@ def _print_plain(fmt: Format, console: Console) -> None:
 def _field_names(fmt: Format) -> Iterator[str]:
     if isinstance(fmt, Posit):
         return iter(("sign", "regime", "exponent", "fraction"))
+    if isinstance(fmt, HiFloat8):
+        return iter(("sign", "dot", "exponent", "mantissa"))
     if isinstance(fmt, Takum):
         return iter(("sign", "direction", "regime", "characteristic", "mantissa"))
     return (name for name, _ in fields(fmt, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import MAX_EMAX, MIN_EMIN, Decimal, Inexact, localcontext
 from fractions import Fraction
 
-from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Posit, Takum
+from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, HiFloat8, Posit, Takum
 from fmtemu.formats.base import Value
 
 #: Values of more characters than this are shortened and marked as such.
@@ -21,6 +21,7 @@ FIELD_STYLES = {
     "sign": "red",
     "exponent": "green",
     "mantissa": "cyan",
+    "dot": "yellow",
     "regime": "yellow",
     "direction": "magenta",
     "characteristic": "green",
@@ -84,6 +85,9 @@ def fields(fmt: Format, code: int) -> list[tuple[str, str]]:
 
     The fields of posits and takums are read from the code as it is, negative ones too.
     """
+    if isinstance(fmt, HiFloat8):
+        named = zip(("sign", "dot", "exponent", "mantissa"), fmt.split(code), strict=True)
+        return [(name, part) for name, part in named if part]
     bits = f"{code:0{fmt.bits}b}"
     if isinstance(fmt, Float):
         widths = {"sign": int(fmt.signed), "exponent": fmt.exponent_bits, "mantissa": fmt.mantissa_bits}

@@ -9,6 +9,7 @@ from fmtemu.edges.options import Edges, Wrap, find_wrap
 from fmtemu.formats.base import Format
 from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.hifloat import HiFloat8
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.tapered import Tapered
@@ -218,8 +219,8 @@ class _Resolver:
         fmt, choice = self.fmt, self.edges.underflow
         if choice == "format":
             choice = "smallest" if isinstance(fmt, Tapered) else "zero"
-        elif not isinstance(fmt, Float | Tapered | LNS) or not fmt.has_zero:
-            raise self.refuse("underflow", "it is for floating point and LNS with a zero, posits and takums")
+        elif not isinstance(fmt, Float | Tapered | LNS | HiFloat8) or not fmt.has_zero:
+            raise self.refuse("underflow", "it is for floating point and LNS with a zero, HiFloat8, posits and takums")
         if choice == "zero":
             return self._zero()
         smallest = max(fmt.locate(fmt.smallest)[0], self._flush_below())

@@ -4,6 +4,7 @@ from fmtemu.formats.base import Format
 from fmtemu.formats.blocks import MX, NVFP4, Block, BlockFloat, GroupInt, PerChannel, PerTensor, PerToken
 from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.fixed import Fixed
+from fmtemu.formats.hifloat import HiFloat8
 from fmtemu.formats.integer import Int
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
@@ -23,6 +24,7 @@ __all__ = [
     "Float",
     "Format",
     "GroupInt",
+    "HiFloat8",
     "Int",
     "PerChannel",
     "PerTensor",

@@ -7,6 +7,7 @@ from fmtemu.formats.catalog_blocks import BLOCKS
 from fmtemu.formats.catalog_codebooks import CODEBOOKS
 from fmtemu.formats.entry import Entry
 from fmtemu.formats.fixed import Fixed
+from fmtemu.formats.hifloat import HiFloat8
 from fmtemu.formats.integer import Int
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
@@ -20,6 +21,7 @@ _ML_DTYPES = "ml_dtypes, after IEEE 754 conventions"
 _FNUZ = "Noune et al., 8-bit Numerical Formats for Deep Neural Networks, 2022"
 _POSIT = "Standard for Posit Arithmetic, 2022"
 _BOUNDED = "Jonnalagadda, Thotli and Gustafson, Closing the Gap Between Float and Posit Hardware Efficiency, 2026"
+_HIF8 = "Luo et al., Ascend HiFloat8 Format for Deep Learning, 2024"
 _LINEAR_TAKUM = "Hunhold, Design and Implementation of a Takum Arithmetic Hardware Codec in VHDL, 2024"
 _TAKUM = "Hunhold, Beating Posits at Their Own Game: Takum Arithmetic, 2024"
 _POSIT_OLD = "Gustafson and Yonemoto, Beating Floating Point at its Own Game, 2017"
@@ -43,6 +45,7 @@ _FLOATS = (
         "Sun et al., Hybrid 8-bit Floating Point, 2019",
         ("float8_e4m3b11fnuz", "hfp8"),
     ),
+    Entry("hif8", HiFloat8(), "8-bit floating point", _HIF8, ("hifloat8", "float8_hif8")),
     Entry("e3m2fn", Float(3, 2, specials="none"), "6-bit floating point", _OCP_MX, ("float6_e3m2fn", "fp6_e3m2")),
     Entry("e2m3fn", Float(2, 3, specials="none"), "6-bit floating point", _OCP_MX, ("float6_e2m3fn", "fp6_e2m3")),
     Entry(

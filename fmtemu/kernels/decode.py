@@ -10,6 +10,7 @@ import numpy as np
 
 from fmtemu.formats import Codebook, Format
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.hifloat import HiFloat8
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.tapered import Tapered
@@ -31,6 +32,8 @@ def decode_values(codes: Any, fmt: Format, precision: int = 53) -> Any:
         return _logarithmic(codes, fmt, precision)
     if isinstance(fmt, Codebook):
         return np.append(fmt.entries, np.nan)[np.minimum(codes, fmt.count).astype(np.intp)]
+    if isinstance(fmt, HiFloat8):
+        return np.array([float(fmt.value(code)) for code in fmt.codes()])[codes.astype(np.intp)]
     raise TypeError(f"no decoder for {fmt!r}")
 
 

@@ -13,6 +13,7 @@ from fmtemu.formats.carrier import fits
 from fmtemu.formats.catalog import BY_NAME
 from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.hifloat import HiFloat8
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.posit import Posit
@@ -23,9 +24,9 @@ from fmtemu.kernels.codebook import codebook_sections, codebook_steps
 from fmtemu.kernels.enclosed import ENCLOSED
 from fmtemu.kernels.enclosed_grid import enclosed_grid, is_enclosed
 from fmtemu.kernels.fixed import FIXED, FOLDED
+from fmtemu.kernels.linear import Listed, has_linear_table, linear_sections, linear_steps
 from fmtemu.kernels.log import LOG
 from fmtemu.kernels.log_grid import is_normal, is_periodic, log_grid
-from fmtemu.kernels.log_linear import has_linear_table, linear_sections, linear_steps
 from fmtemu.kernels.minifloat import FLOAT
 from fmtemu.kernels.posit import POSIT
 from fmtemu.kernels.rounding import mode_of
@@ -92,7 +93,7 @@ def make_plan(quantizer: Quantizer, bits: int, *, to_codes: bool, precision: int
     fmt, table, draws = quantizer.format, tuple[int, ...](), quantizer.rounding.is_stochastic
     own = layout(bits)["MANTISSA"] + 1
     precision = own if precision is None else min(precision, own)
-    if isinstance(fmt, LNS) and fmt.coordinate == "linear":
+    if isinstance(fmt, HiFloat8) or (isinstance(fmt, LNS) and fmt.coordinate == "linear"):
         return _linear_plan(quantizer, fmt, bits, to_codes)
     if _is_logarithmic(fmt) and (draws or not _is_octave(fmt, bits)):
         return _enclosed_plan(quantizer)
@@ -145,7 +146,7 @@ def _codebook_plan(quantizer: Quantizer, fmt: Codebook, bits: int, to_codes: boo
     return _drawn_plan(quantizer, codebook_sections(fmt, words), to_codes)
 
 
-def _linear_plan(quantizer: Quantizer, fmt: LNS, bits: int, to_codes: bool) -> Plan:
+def _linear_plan(quantizer: Quantizer, fmt: Listed, bits: int, to_codes: bool) -> Plan:
     if not isinstance(quantizer.rounding, Stochastic):
         return table_plan(quantizer, linear_steps(quantizer, fmt, bits), bits, to_codes=to_codes)
 

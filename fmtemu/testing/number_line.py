@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-from fmtemu.formats import LNS, Codebook, Float, Format, Scaled
+from fmtemu.formats import LNS, Codebook, Float, Format, HiFloat8, Scaled
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.tapered import Tapered
 
@@ -27,7 +27,7 @@ def magnitude(fmt: Format, magnitude_code: int) -> Fraction:
     """The value of a magnitude code; by the same rule beyond the last one, where the format has a rule."""
     if isinstance(fmt, FixedPoint):
         return magnitude_code / Fraction(2) ** fmt.fraction
-    if isinstance(fmt, Float | LNS):
+    if isinstance(fmt, Float | LNS | HiFloat8):
         return fmt.magnitude(magnitude_code)
     return abs(Fraction(fmt.value(fmt.join(False, magnitude_code))))
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from fmtemu import exact
-from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Int, Posit, Takum, as_format
+from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, HiFloat8, Int, Posit, Takum, as_format
 from fmtemu.formats.tapered import Tapered
 from fmtemu.quantizer import Quantizer
 from fmtemu.testing.evidence import Evidence, rounding_law
@@ -91,7 +91,7 @@ def suspects(evidence: Evidence) -> Iterator[tuple[str, Suspect]]:
             where = "logarithm" if isinstance(fmt, LNS) else "encoding"
             phrase = f"rounds to the nearest value (linear), where {fmt} rounds in the {where}"
             yield phrase, partial(_decide, quantizer=quantizer, position=_linear)
-        if isinstance(fmt, Float | LNS):
+        if isinstance(fmt, Float | LNS | HiFloat8):
             yield "rounds in the logarithm, not in value", partial(_decide, quantizer=quantizer, position=_geometric)
     yield "gives results of the wrong sign", partial(_negated, quantizer=quantizer)
     yield "gives the absolute value", partial(_absolute, quantizer=quantizer)

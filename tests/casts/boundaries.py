@@ -19,7 +19,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmtemu import LNS, Codebook, Edges, Fixed, Float, Format, Int, Posit, Quantizer, Rounding, Stochastic, Takum, exact
+from fmtemu import (
+    LNS,
+    Codebook,
+    Edges,
+    Fixed,
+    Float,
+    Format,
+    HiFloat8,
+    Int,
+    Posit,
+    Quantizer,
+    Rounding,
+    Stochastic,
+    Takum,
+    exact,
+)
 from fmtemu.edges import OPTIONS, PROFILES
 from fmtemu.formats import as_format
 from fmtemu.formats.base import Value
@@ -192,7 +207,7 @@ def value_of(fmt: Format, code: int) -> Fraction:
         return (mantissa + (1 << fmt.mantissa_bits)) * Fraction(2) ** (field + fmt.lsb_exponent - int(fmt.has_zero))
     if isinstance(fmt, Tapered):
         return Fraction(fmt.value(code))
-    if isinstance(fmt, LNS):
+    if isinstance(fmt, LNS | HiFloat8):
         return fmt.magnitude(code)
     return code * Fraction(2) ** fmt.lsb_exponent
 

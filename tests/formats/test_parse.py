@@ -12,7 +12,7 @@ import pytest
 import torch
 from samples import ALL, CATALOG
 
-from fmtemu import LNS, Codebook, Fixed, Float, Format, Int, Posit, Scaled, Scaling, Takum, as_format  # noqa: F401
+from fmtemu import LNS, Codebook, Fixed, Float, Format, HiFloat8, Int, Posit, Scaled, Scaling, Takum, as_format  # noqa: F401
 from fmtemu.formats.catalog import BY_NAME, ENTRIES
 
 

@@ -64,10 +64,17 @@ def jax_codes(x: Array, name: str) -> Array:
     return result.view(f"u{result.itemsize}")
 
 
+def en_dtypes_codes(x: Array, name: str) -> Array:
+    en_dtypes = pytest.importorskip("en_dtypes")
+    with np.errstate(all="ignore"):
+        return x.astype(getattr(en_dtypes, name)).view(np.uint8)
+
+
 LIBRARIES: dict[str, Callable[[Array, str], Array]] = {
     "ml_dtypes": ml_dtypes_codes,
     "PyTorch": torch_codes,
     "JAX": jax_codes,
+    "en_dtypes": en_dtypes_codes,
 }
 
 # -- where they are known to differ ---------------------------------------------------------------

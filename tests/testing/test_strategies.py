@@ -35,6 +35,7 @@ FAMILY_CLASSES = {
     "posit": fe.Posit,
     "takum": fe.Takum,
     "lns": fe.LNS,
+    "hifloat": fe.HiFloat8,
     "codebook": fe.Codebook,
     "scaled": fe.Scaled,
 }
@@ -76,10 +77,10 @@ def test_every_family_has_a_strategy() -> None:
 @pytest.mark.parametrize("family", fst.FAMILIES)
 def test_formats_are_of_the_family_and_keep_the_limits(family: str) -> None:
     @QUICK
-    @given(fst.formats(family, max_bits=6, source="float32"))
+    @given(fst.formats(family, max_bits=8, source="float32"))
     def check(fmt: fe.Format) -> None:
         assert isinstance(fmt, FAMILY_CLASSES[family])
-        assert fmt.bits <= 6
+        assert fmt.bits <= 8
         assert fits(fmt, fe.as_format("float32"))
         assert fe.as_format(str(fmt)) == fmt
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from hypothesis import assume, reject
 from hypothesis import strategies as st
 
-from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, Int, Posit, Takum, as_format
+from fmtemu.formats import LNS, Codebook, Fixed, Float, Format, HiFloat8, Int, Posit, Takum, as_format
 from fmtemu.formats.base import check_count
 from fmtemu.formats.carrier import fits
 from fmtemu.formats.lns import COORDINATES, EXPONENTS, LNS_SPECIALS
@@ -102,6 +102,11 @@ def _logarithmic(draw: Draw, max_bits: int, carrier: Float) -> LNS:
     return attempt(LNS, bits, frac_bits, signed, specials, exponent, step, coordinate) or reject()
 
 
+def _hifloats(max_bits: int, carrier: Float) -> st.SearchStrategy[HiFloat8]:
+    # Of just one there would be nothing to draw, and all formats would shrink to it.
+    return st.sampled_from((HiFloat8(), HiFloat8())) if max_bits >= 8 else st.nothing()
+
+
 @st.composite
 def _codebooks(draw: Draw, max_bits: int, carrier: Float) -> Codebook:
     width: Any = carrier.bits
@@ -136,6 +141,7 @@ FAMILIES: dict[str, Callable[[int, Float], st.SearchStrategy[Format]]] = {
     "posit": _posits,
     "takum": _takums,
     "lns": _logarithmic,
+    "hifloat": _hifloats,
     "codebook": _codebooks,
     "scaled": _with_scales,
 }

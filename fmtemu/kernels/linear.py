@@ -1,4 +1,4 @@
-"""LNS that round in value: their steps, and the sections that stochastic roundings draw between."""
+"""Formats of few numbers that round in value: their steps, and the sections that stochastic roundings draw between."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from fractions import Fraction
 from itertools import pairwise
 
 from fmtemu import exact
+from fmtemu.formats.hifloat import HiFloat8
 from fmtemu.formats.lns import LNS
 from fmtemu.kernels.sections import Section
 from fmtemu.kernels.steps import Steps, first_key
 from fmtemu.quantizer import Quantizer
 
+#: Formats whose magnitude codes count their numbers.
+Listed = LNS | HiFloat8
 #: Bits of a code up to which a table of all values is made.
 _MOST_BITS = 16
 
 
-def has_linear_table(fmt: LNS) -> bool:
+def has_linear_table(fmt: Listed) -> bool:
     """Whether a format rounds in value, and its values fit a table."""
-    return fmt.coordinate == "linear" and fmt.bits <= _MOST_BITS
+    return isinstance(fmt, HiFloat8) or (fmt.coordinate == "linear" and fmt.bits <= _MOST_BITS)
 
 
-def linear_steps(quantizer: Quantizer, fmt: LNS, bits: int) -> Steps:
+def linear_steps(quantizer: Quantizer, fmt: Listed, bits: int) -> Steps:
     """The steps of a deterministic quantizer, for sources of ``bits`` bits."""
     below, above = (_ups(quantizer, fmt, bits, negative) for negative in (True, False))
     codes = range(len(above) + 1)
@@ -37,7 +40,7 @@ def linear_steps(quantizer: Quantizer, fmt: LNS, bits: int) -> Steps:
     return Steps([keys[i] for i in kept], [results[0], *(results[i + 1] for i in kept)])
 
 
-def _ups(quantizer: Quantizer, fmt: LNS, bits: int, negative: bool) -> list[int]:
+def _ups(quantizer: Quantizer, fmt: Listed, bits: int, negative: bool) -> list[int]:
     """The magnitude bits from which on a number of a sign goes to each code's next: codes that none
     becomes begin where their next does."""
     minus = is_negative(quantizer, negative)
@@ -67,12 +70,12 @@ def is_negative(quantizer: Quantizer, negative: bool) -> bool:
     return negative and not quantizer.outcomes.absolute
 
 
-def _values(fmt: LNS) -> list[Fraction]:
+def _values(fmt: Listed) -> list[Fraction]:
     """Those of all magnitude codes, and of the next as if the format went on."""
     return [fmt.magnitude(code) for code in range(fmt.limits()[0] + 2)]
 
 
-def linear_sections(quantizer: Quantizer, fmt: LNS, word: Callable[[int], int]) -> list[Section]:
+def linear_sections(quantizer: Quantizer, fmt: Listed, word: Callable[[int], int]) -> list[Section]:
     """The sections of a stochastic quantizer for sources of 64 bits; ``word`` gives that of a raw code."""
     values, last = _values(fmt), fmt.limits()[0]
     starts = [first_key(value, 64) if code else 1 for code, value in enumerate(values)]
