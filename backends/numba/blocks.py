@@ -83,7 +83,8 @@ def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
     if result == _FLOAT32 and runs.decode(codes, out, fmt, scales):
         return out
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
-    exact = carrier if fits(fmt.element, as_format(carrier)) else _FLOAT64
+    fit = fits(fmt.element, as_format(carrier)) and fits(fmt.scaling.numbers, as_format(carrier))
+    exact = carrier if fit else _FLOAT64
     if codes.size:
         decode_tiles(np.ascontiguousarray(codes), fmt, scales, exact, carrier, out.reshape(-1))
     return out

@@ -122,8 +122,9 @@ def compiled_mapped(step: str, source: np.dtype[Any], target: np.dtype[Any]) -> 
     names.update(real=target.type, WIDE_ONE=np.int64(1), WIDE_ZERO=np.int64(0))
     names["step"] = njit(error_model="numpy")(renamed(getattr(grid_loops, step), names, tag))
     given, result = getattr(types, source.name), getattr(types, target.name)
-    first = (types.float64 if step.startswith("divide") else given)[::1]
-    arguments = [types.Array(given, 1, "C", readonly=True), result[::1], first, result[::1], result[::1], *_GRID]
+    source_of, first = types.Array(given, 1, "C", readonly=True), types.float64 if step.startswith("divide") else given
+    numbers = (types.Array(kind, 1, "C", readonly=True) for kind in (first, result, result))
+    arguments = [source_of, result[::1], *numbers, *_GRID]
     return _compile_grid("mapped", (step, tag), names, arguments)
 
 

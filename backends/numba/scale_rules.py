@@ -15,6 +15,7 @@ from fmtemu.kernels.power_scale import ScaleRule, power_scale
 
 #: Powers of two from this on have inverses in float32.
 _LEAST_POWER = 2.0**-127
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Facts(NamedTuple):
@@ -41,7 +42,10 @@ def scale_rule(fmt: Scaled) -> Any:
     """The numbers of a ScaleRule and what follows them; None where no loop finds the scales."""
     scaling, numbers, facts = fmt.scaling, fmt.scaling.numbers, facts_of(fmt)
     is_power = scaling.has_power_scales and fmt.outer is None
-    largest, least, most = (float_bits(end, 32) for end in (facts.largest, facts.least, facts.most))
+    ends = facts.largest, facts.least, facts.most
+    if any(end > _LARGEST or end != float(np.float32(end)) for end in ends):
+        return None
+    largest, least, most = (float_bits(end, 32) for end in ends)
     is_reciprocal = scaling.apply == "reciprocal"
     rule = ScaleRule(0, int(is_reciprocal), int(is_power or is_reciprocal), largest, least, most)
     if is_power and scaling.rule != "nearest":

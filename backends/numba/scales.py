@@ -16,7 +16,8 @@ from fmtemu.backends.numba.compile import compiled_scales
 from fmtemu.backends.numba.grids import make_grid
 from fmtemu.backends.numba.scale_rules import facts_of, scale_rule
 from fmtemu.backends.numba.tiles import Extents, adjoining, find_greatest, reduce_tiles, spread, tile_grid
-from fmtemu.formats import Codebook, Format, Scaled
+from fmtemu.formats import Codebook, Format, Scaled, as_format
+from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
 
@@ -147,7 +148,12 @@ def check_exact(quantizer: Quantizer, source: Format) -> None:
     """Raise unless scales and elements of arrays with numbers of ``source`` are decided exactly."""
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
-    scaling = fmt.scaling
+    scaling, float64 = fmt.scaling, as_format("float64")
+    holds_all = fits(fmt.element, float64) and fits(scaling.numbers, float64)
+    if not holds_all or fmt.element.largest * scaling.bounds[1] > float64.largest:
+        raise ValueError(
+            f"{fmt} cannot be cast in arrays: float64 must hold its elements, its scales and the product of the largest"
+        )
     narrow = source.precision <= 24
     powers = scaling.has_power_scales and fmt.outer is None and not scaling.affine
     if not narrow and not (powers and scaling.rule != "nearest" and scaling.apply == "divide"):

@@ -35,10 +35,11 @@ class Tiles:
 
     def cast(self, out: Any, carrier: Any, seed: Any, stream: Any, offset: int) -> None:
         """Put the values into the flat array ``out``: rounded in ``carrier``, a float dtype."""
-        scales, outers = self.grid.numbers(self.scales.scale, self.work), self.grid.numbers(self.outers, carrier)
+        exact = np.result_type(self.work, carrier)  # products are rounded once, to the carrier
+        scales, outers = self.grid.numbers(self.scales.scale, exact), self.grid.numbers(self.outers, carrier)
         ends = self._ends(0.0)
         for part, place, first in self.grid.parts():
-            element = self._rounded(part, place, first, ends, seed, stream, offset)
+            element = self._rounded(part, place, first, ends, seed, stream, offset).astype(exact, copy=False)
             values = out[part] if out.dtype == carrier else np.empty(element.size, carrier)
             apply("multiply", element, values, place, scales[first:], outers[first:])
             if out.dtype != carrier:

@@ -71,6 +71,13 @@ class Scaling:
             object.__setattr__(self, "scale", None)
         if self.scale is not None and (not isinstance(self.scale, Format) or isinstance(self.scale, Scaled)):
             raise TypeError(f"Scaling: scale must be a Format or None (float32), got {self.scale!r}")
+        if self.numbers.largest <= 0:
+            raise ValueError(f"Scaling: scale must be a format with positive numbers, and {self.scale} has none")
+        if self.numbers.is_carrier_rounded:
+            raise ValueError(
+                f"Scaling: scale must be a format of rational numbers; those of {self.scale} are powers that are "
+                "rounded to the result's dtype (coordinate='linear' makes them numbers of float32)"
+            )
         if self.rule == "format":
             object.__setattr__(self, "rule", "floor" if self.has_power_scales else "nearest")
         if self.rule not in tuple(SCALE_RULES):
@@ -197,6 +204,11 @@ class Scaled(Format):
     def __post_init__(self) -> None:
         if not isinstance(self.element, Format) or isinstance(self.element, Scaled):
             raise TypeError(f"Scaled: element must be a Format without scales, got {self.element!r}")
+        if self.element.largest <= 0:
+            raise ValueError(
+                "Scaled: element must be a format with positive numbers, the largest of which a tile's largest "
+                f"magnitude becomes; {self.element} has none"
+            )
         if not isinstance(self.scaling, Scaling):
             raise TypeError(f"Scaled: scaling must be a Scaling, got {self.scaling!r}")
         if self.scaling.affine and not (isinstance(self.element, FixedPoint) and self.element.fraction == 0):

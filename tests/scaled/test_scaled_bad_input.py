@@ -49,6 +49,8 @@ REFUSED: dict[str, tuple[type[Exception], str]] = {
         ValueError,
         "cannot be decided exactly in arrays",
     ),
+    "fe.cast(X, 'block<e4m3fn,8,e11m3>')": (ValueError, "float64 must hold its elements, its scales and the product"),
+    "fe.cast(X, 'block<posit<32,6>,8,e8m0fnu>')": (ValueError, "float64 must hold its elements"),
     "fe.encode(X, 'mxfp4', out=np.zeros((4, 20), 'u1'))": (TypeError, "out is for formats without scales"),
     "fe.encode(X * np.nan, 'block<int8,8,float32>')": (ValueError, "has NaN, which int8 cannot encode"),
     "fe.encode(X * np.nan, 'block<int8,8,float32,affine>')": (ValueError, "x has NaN, which int8 cannot encode; say"),

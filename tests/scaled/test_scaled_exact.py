@@ -34,6 +34,9 @@ FORMATS = [
     "block<posit8,8,float32>",
     "block<posit<8,1>,8,e8m0fnu>",
     "block<fixed<2,4>,8,bfloat16>",
+    "block<takum8,8,e8m0fnu>",
+    "block<int28,8,e8m0fnu,rule=nearest>",
+    "block<e2m1fn,8,float<8,3,fn,bias=200>>",
     "block<int8,tensor,float32>",
     "block<int8,channel,float32>",
     "block<int8,token,float32>",
@@ -69,6 +72,19 @@ def test_cast_equals_the_definition(spec: str, specials: bool) -> None:
     x = sample(7, (7, 20), specials)
     expected = cast_exactly(x, fe.as_quantizer(spec))
     np.testing.assert_array_equal(fe.cast(x, spec).view(np.uint32), canonical(expected).view(np.uint32))
+
+
+@pytest.mark.parametrize("spec", FORMATS)
+def test_float64_results_are_rounded_to_float64_only(spec: str) -> None:
+    x = sample(7, (7, 20), specials=False)
+    expected = cast_exactly(x, fe.as_quantizer(spec), carrier="float64")
+    np.testing.assert_array_equal(fe.cast(x, spec, dtype=np.float64), expected)
+
+
+def test_one_outer_scale_serves_float64_results() -> None:
+    x = np.float32([1.3, 0.7, 24.1])
+    expected = cast_exactly(x, fe.as_quantizer("nvfp4"), carrier="float64")
+    np.testing.assert_array_equal(fe.cast(x, "nvfp4", dtype=np.float64), expected)
 
 
 @pytest.mark.parametrize("spec", FORMATS)
