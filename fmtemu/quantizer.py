@@ -186,6 +186,8 @@ def _rounding(part: str, text: str) -> Rounding:
     try:
         return as_rounding(part)
     except ValueError as error:
+        if part.lower().startswith("stochastic"):
+            raise
         raise ValueError(
             f"{text!r}: {part!r} is no rounding, edges profile ({', '.join(PROFILES)}), overflow option "
             f"({', '.join(OPTIONS['overflow'])}), edge field ({', '.join(OPTIONS)}) or via=FORMAT"

@@ -139,7 +139,7 @@ def as_rounding(spec: Rounding | str) -> Rounding:
     if not isinstance(spec, str):
         raise TypeError(f"rounding must be a Rounding or a name, got {spec!r}")
     name = re.sub(r"\s+", "", spec)
-    if m := re.fullmatch(r"stochastic(_equal)?(?:\((\d+)(?:,([A-C]))?\))?", name):
+    if m := re.fullmatch(r"stochastic(_equal)?(?:\((\d+)(?:,(\w+))?\))?", name):
         if m[1] and m[3]:
             raise ValueError(f"rounding {spec!r}: stochastic_equal has no variant")
         return Stochastic(int(m[2] or 16), "equal" if m[1] else m[3] or "C")

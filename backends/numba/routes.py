@@ -159,8 +159,10 @@ def check_carrier(fmt: Format, dtype: Any, source: Any = None) -> None:
     if carrier is None or isinstance(carrier, FixedPoint):
         raise TypeError(f"dtype must be a floating-point dtype, got {dtype_name(dtype)}")
     if not holds(fmt, carrier, given):
-        enough = smallest_carrier(fmt)
-        raise ValueError(f"{dtype_name(dtype)} does not hold all values of {fmt}: give dtype={enough}")
+        lacks = f"does not hold all values of {fmt}"
+        if fits(fmt, carrier):
+            lacks = f"has no {'NaN' if carrier.nan_code is None else 'infinity'}, which a cast to {fmt} may give"
+        raise ValueError(f"{dtype_name(dtype)} {lacks}: give dtype={smallest_carrier(fmt)}")
 
 
 @lru_cache(maxsize=256)

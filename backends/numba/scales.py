@@ -211,9 +211,11 @@ def _outer_extents(fmt: Scaled, shape: tuple[int, ...], extents: Extents) -> Ext
 
 
 def _outer_scale(greatest: Any, fmt: Scaled) -> Any:
-    """t: float32(greatest / (largest element * largest scale)), at least the smallest float32; 1 for zeros."""
-    t = (greatest.astype(np.float64) / facts_of(fmt).outer).astype(np.float32).astype(np.float64)
-    return np.where(greatest > 0, np.maximum(t, float(np.finfo(np.float32).smallest_subnormal)), 1.0)
+    """t: float32(greatest / (largest element * largest scale)), cut off at the ends of float32; 1 for zeros."""
+    ends = np.finfo(np.float32)
+    with np.errstate(over="ignore"):
+        t = (greatest.astype(np.float64) / facts_of(fmt).outer).astype(np.float32)
+    return np.where(greatest > 0, np.clip(t, ends.smallest_subnormal, ends.max), np.float32(1)).astype(np.float64)
 
 
 def _symmetric(greatest: Any, t: Any, fmt: Scaled) -> Any:

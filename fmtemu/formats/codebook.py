@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -34,6 +34,8 @@ class Codebook(Format):
     family = "codebook"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.entries, Iterable) or isinstance(self.entries, str):
+            raise TypeError(f"Codebook: entries must be a table of numbers, got {self.entries!r}")
         entries = tuple(map(_exact_float, self.entries))
         if not 2 <= len(entries) <= _MOST_ENTRIES:
             raise ValueError(f"Codebook: there must be 2..{_MOST_ENTRIES} entries, got {len(entries)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -28,6 +29,8 @@ def test_what_no_kernel_does_names_the_definition(verb: Any, q: str) -> None:
 def test_irrational_values_need_a_carrier_that_tells_them_apart() -> None:
     with pytest.raises(ValueError, match="float16 does not hold all values of lns8: give dtype=float32"):
         fe.cast(X.astype(np.float16), "lns8")
+    with pytest.raises(ValueError, match="float4_e2m1fn has no NaN, which a cast to e2m1fn may give: give dtype"):
+        fe.cast(X, "e2m1fn", dtype=ml_dtypes.float4_e2m1fn)
     assert fe.cast(X.astype(np.float16), "pow2_4").dtype == np.float16
 
 
@@ -95,7 +98,7 @@ def test_formats_wider_than_arrays(spec: str) -> None:
         ("foo", ValueError, "allowed: nearest_even.*stochastic"),
         ("stochastic(31)", ValueError, r"1\.\.30, got 31"),
         ("stochastic(0)", ValueError, r"1\.\.30, got 0"),
-        ("stochastic(8,D)", ValueError, r"stochastic\(8,D\)"),
+        ("stochastic(8,D)", ValueError, "variant must be one of A, B, C, equal, got 'D'"),
         ("stochastic_equal(8,A)", ValueError, "no variant"),
         (3, TypeError, "got 3"),
     ],
@@ -104,6 +107,11 @@ def test_formats_wider_than_arrays(spec: str) -> None:
 def test_unknown_roundings(rounding: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         fe.cast(X, "e4m3fn", rounding=rounding)
+
+
+def test_a_quantizer_says_what_is_wrong_with_its_stochastic_rounding() -> None:
+    with pytest.raises(ValueError, match=r"Stochastic: bits must be 1\.\.30, got 31"):
+        fe.as_quantizer("e4m3fn | stochastic(31)")
 
 
 def test_roundings_made_by_hand() -> None:

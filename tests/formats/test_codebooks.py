@@ -113,6 +113,11 @@ def test_impossible_tables(entries: Any, says: str) -> None:
         Codebook(entries)
 
 
+def test_what_is_no_table() -> None:
+    with pytest.raises(TypeError, match="Codebook: entries must be a table of numbers, got 3"):
+        Codebook(3)  # type: ignore[arg-type]
+
+
 def test_entries_may_be_any_exact_numbers() -> None:
     assert Codebook([np.float32(0.1), 1, Fraction(5, 2)]) == Codebook((float(np.float32(0.1)), 1.0, 2.5))  # type: ignore[arg-type]
     assert math.copysign(1, Codebook((-0.0, 1.0)).entries[0]) == 1

@@ -81,6 +81,13 @@ def test_a_product_beyond_float32_is_infinite() -> None:
     assert fe.cast(-x, "mxint8").tolist() == [-np.inf] * 4  # -2 * 2**127
 
 
+def test_an_outer_scale_is_cut_off_at_the_largest_float32() -> None:
+    """Where the largest element times the largest scale is below 1."""
+    x, spec = np.full(4, LARGEST), "block<fixed<-2,8>,4,ufixed<0,8>,outer=tensor>"
+    assert fe.encode(x, spec).outer_scales.tolist() == [LARGEST]
+    assert_same(fe.cast(x, spec), cast_exactly(x, fe.as_quantizer(spec)))
+
+
 @pytest.mark.parametrize("spec", FORMATS)
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (2, 0, 3), (0, 0), (1, 1), (1, 3, 2, 5)])
 def test_arrays_of_any_size(spec: str, shape: tuple[int, ...]) -> None:
