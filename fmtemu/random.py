@@ -19,8 +19,6 @@ from fmtemu.formats.base import check_count
 
 _U32 = np.uint32
 PARITY = _U32(0x1BD11BDA)
-#: Elements that one group of 16 counters feeds, for at most 16 bits and for more.
-GROUP_16, GROUP_32 = 64, 32
 
 
 def rotate_left(x: Any, amount: Any) -> Any:
@@ -86,15 +84,16 @@ def derive_key(seed: Any, stream: Sequence[int] = ()) -> tuple[int, int]:
     return key
 
 
-def _of_integers() -> Any:
-    """threefry of Python integers: its code with a mask for the word type, 20 times as fast as arrays of one word."""
-    names: dict[str, Any] = {"_U32": lambda x: x & 0xFFFFFFFF, "PARITY": int(PARITY)}
+def threefry_of(word: Any) -> Any:
+    """threefry of other words than NumPy's: its code, with ``word`` for their type."""
+    names: dict[str, Any] = {"_U32": word, "PARITY": word(int(PARITY))}
     for function in (rotate_left, four_rounds, threefry):
         names[function.__name__] = FunctionType(function.__code__, names)
     return names["threefry"]
 
 
-_threefry_of_integers = _of_integers()
+#: threefry of Python integers, 20 times as fast as that of arrays of one word.
+_threefry_of_integers = threefry_of(lambda x: x & 0xFFFFFFFF)
 
 
 @lru_cache(maxsize=1 << 14)  # streams differ in their last words

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import int64, njit, types, uint8, uint16, uint32, uint64
+from numba import int64, njit, types, uint8, uint16, uint64
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from fmtemu import kernels as kernels_package
 from fmtemu import random
-from fmtemu.backends.numba import block_loops, enclosed_loops, grid_loops, loops, vectors, words
+from fmtemu.backends.numba import block_loops, draws, enclosed_loops, grid_loops, loops, vectors, words
 from fmtemu.kernels.bind import renamed
 from fmtemu.kernels.log_quick import FINDERS
 from fmtemu.kernels.plan import FIELDS
@@ -47,13 +47,6 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, source: s
     names["tame"] = both
     names["full_fields"] = _fields(names, family, 0, both + 1, tag)
     names["quick_fields"] = _fields(names, quick or family, full, both + 2, tag)
-    if stochastic:
-        for function in (loops.fill_random, loops.quick_groups, loops.greatest):
-            names[function.__name__] = njit(renamed(function, names, tag))
-        if "table" in FIELDS[family]:
-            drawing = {**names, "quick": njit(loops.only_random), "to_bits": names["word"], "store": names["word"]}
-            names["draw_groups"] = njit(renamed(loops.quick_groups, drawing, f"drawing_{tag}"))
-            names["quick_groups"] = njit(renamed(loops.buffered_groups, names, tag))
     make = loops.make_each_random if stochastic else loops.make_each_pair if codes == "pairs" else loops.make_each
     if quick in FINDERS and make is loops.make_each:
         make = loops.make_each_found
@@ -211,20 +204,16 @@ def compiled_enclosed(family: str, rounding: str) -> Any:
     names["__name__"] = enclosed_loops.__name__
     loop = renamed(enclosed_loops.make_enclosed(f"{tag} {_source_hash()}"), names, tag)
     word, result = types.int64[::1], types.Tuple([types.int64, types.boolean])
-    return njit(result(types.float64[::1], word, word, word, word), cache=True, nogil=True)(loop)
+    return njit(result(types.float64[::1], types.int32[::1], word, word, word), cache=True, nogil=True)(loop)
 
 
 @cache
 def compiled_draws() -> Any:
-    """The loop that draws the random integers of whole groups of elements, as words of 64 bits."""
-    names = dict(_names(64, "any", False))
-    drawing = {**names, "quick": njit(loops.only_random), "to_bits": names["word"], "store": names["word"]}
-    names["quick_groups"] = njit(renamed(loops.quick_groups, drawing, "draws"))
-    names["Drawn"] = namedtuple("Drawn", ["bits"])
-    names["__name__"] = enclosed_loops.__name__
+    """The loop that draws the random integers of elements."""
+    names = {"draw": draws.draw, "__name__": enclosed_loops.__name__}
     loop = renamed(enclosed_loops.make_draws(_source_hash()), names, "draws")
-    arguments = [types.int64[::1], types.int64, types.uint64, types.uint32, types.uint32]
-    return njit(types.none(*arguments), cache=True, nogil=True)(loop)
+    arguments = [types.int32[::1], types.int64, types.uint64, types.int64, types.uint32, types.uint32]
+    return njit(types.int64(*arguments), cache=True, nogil=True)(loop)
 
 
 @cache
@@ -237,8 +226,9 @@ def compiled_lookup() -> Any:
 def _names(bits: int, rounding: str, finite: bool) -> dict[str, Any]:
     """What the loops' code looks up."""
     names = words.kernels(bits, rounding=rounding, finite=finite)
-    names.update(int64=int64, uint8=uint8, uint16=uint16, uint32=uint32, uint64=uint64)
+    names.update(int64=int64, uint8=uint8, uint16=uint16, uint64=uint64, int32=np.int32)
     names.update(empty=np.empty, CHUNK=loops.CHUNK, GROUP=loops.GROUP, float32=np.float32, float64=np.float64)
+    names.update(draw=draws.draw, ROOM=draws.ROOM, DRAWN=loops.DRAWN, LINE=loops.LINE, fetch=vectors.fetch)
     names["to_fixed_tuple"] = to_fixed_tuple
     return names
 
@@ -248,7 +238,7 @@ def _source_hash() -> str:
     """A hash of every source that a compiled loop is made of: by itself Numba's disk cache looks
     at the loop's file only, and would run yesterday's kernel after an edit of another."""
     files = sorted(Path(kernels_package.__file__).parent.glob("*.py"))
-    modules = (random, block_loops, enclosed_loops, grid_loops, loops, vectors, words)
+    modules = (random, block_loops, draws, enclosed_loops, grid_loops, loops, vectors, words)
     files += [
         Path(__file__),
         *(Path(module.__file__) for module in modules if module.__file__),

@@ -11,6 +11,7 @@ import numpy as np
 
 from fmtemu import exact
 from fmtemu.backends.numba.compile import compiled_draws, compiled_enclosed
+from fmtemu.backends.numba.draws import ROOM
 from fmtemu.backends.numba.lookup import lookup
 from fmtemu.kernels.plan import Plan
 from fmtemu.quantizer import Quantizer
@@ -40,16 +41,14 @@ class EnclosedLoop:
         loop, draw = compiled_enclosed(self.family, "stochastic" if rounding.is_stochastic else "any"), compiled_draws()
         store = self._pairs if self.in_pairs else self._codes if self.to_codes else self._values(y.dtype)
         source, codes, places = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
-        random, first, has_nan = np.zeros(size + 128, np.int64), int(offset), False
+        random, first, has_nan = np.zeros(size + ROOM, np.int32), int(offset), False
         for start in range(0, x.size, PIECE):
             size = min(PIECE, x.size - start)
             with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
                 source[:size] = x[start : start + size]
             drawn = random
             if isinstance(rounding, Stochastic):
-                lead = (first + start) % 64
-                draw(random[: -(-(lead + size) // 64) * 64], rounding.bits, np.uint64(first + start - lead), key0, key1)
-                drawn = random[lead:]
+                drawn = random[draw(random, size, np.uint64(first + start), rounding.bits, key0, key1) :]
             count, nan_here = loop(source[:size], drawn, codes, places, values)
             for place in places[:count].tolist():
                 codes[place] = self._define(float(source[place]), int(drawn[place]))

@@ -19,13 +19,13 @@ def make_enclosed(identity):
         for i in range(x.size):
             bits = to_bits(get(x, i))
             top = maximum(top, word(bits & MAGNITUDE))
-            code, is_open = quick(bits, get(random, i), p)
+            code, is_open = quick(bits, word(get_kept(random, i)), p)
             put(codes, i, code)
             put(places, i, word(is_open))
         count = 0
         for i in range(x.size):
             if places[i]:
-                codes[i], is_open = kernel(to_bits(x[i]), random[i], p)
+                codes[i], is_open = kernel(to_bits(x[i]), word(random[i]), p)
                 places[count] = i
                 count += is_open
         return count, top > INFINITY
@@ -34,11 +34,11 @@ def make_enclosed(identity):
 
 
 def make_draws(identity):
-    """The loop of the random integers of whole groups."""
+    """The loop of random integers."""
 
-    def draws(random, bits, first, key0, key1):
-        """random = R of the elements from ``first`` on; it and the size are multiples of 64."""
+    def draws(random, size, first, bits, key0, key1):
+        """See fmtemu.backends.numba.draws.draw."""
         identity  # noqa: B018
-        quick_groups(random, random, first, Drawn(bits), key0, key1)
+        return draw(random, size, first, bits, key0, key1)
 
     return draws

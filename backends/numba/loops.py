@@ -10,11 +10,14 @@ positive.
 
 from __future__ import annotations
 
-#: Elements of a chunk: they stay in the first-level cache, and a multiple of the groups of
-#: fmtemu.random.
+#: Elements of a chunk: they stay in the first-level cache.
 CHUNK = 2048
 #: Elements whose words are looked up together.
 GROUP = 128
+#: Elements of a chunk where random numbers are drawn: few enough that the next is fetched meanwhile.
+DRAWN = 256
+#: Bytes that a fetch brings to the cache.
+LINE = 64
 
 
 def plain_fields(values):
@@ -141,99 +144,32 @@ def make_each_random(identity):
         identity  # noqa: B018
         p, q = full_fields(values), quick_fields(values)
         top_tame = values[tame]
-        random = empty(CHUNK, word)
+        random = empty(DRAWN + ROOM, int32)
         has_nan = False
-        start = int64(0)
+        size = DRAWN - int64(offset % uint64(DRAWN))  # the next chunk begins with a whole vector of counters
+        start = 0
         while start < x.size:
-            first = offset + uint64(start)
-            lead = int64(first & uint64(63))  # elements before the first, in its group
-            size = min(CHUNK, x.size - start) & ~63 if lead == 0 else 0
-            inside = size == 0  # the array begins or ends inside a group
-            if inside:
-                size = min(64 - lead, x.size - start)
             source = x[start : start + size]
             target = y[start : start + size]
-            top = greatest(source)
-            if inside or top > top_tame:
-                fill_random(random, lead + size, first - uint64(lead), p.bits, key0, key1)
+            for at in range(start, start + size, LINE // x.itemsize):  # the next chunk comes while numbers are drawn
+                fetch(x, at + size)
+                fetch(y, at + size)
+            lead = draw(random, source.size, offset + uint64(start), p.bits, key0, key1)
+            drawn = random[lead : lead + source.size]
+            top = ZERO
+            for i in range(source.size):
+                bits = to_bits(get(source, i))
+                top = maximum(top, word(bits & MAGNITUDE))
+                put(target, i, store(quick(bits, word(get_kept(drawn, i)), q)))
+            if top > top_tame:
                 for i in range(source.size):
-                    target[i] = store(kernel(to_bits(source[i]), random[lead + i], p))
-            else:
-                quick_groups(source, target, first, q, key0, key1)
+                    put(target, i, store(kernel(to_bits(get(source, i)), word(get_kept(drawn, i)), p)))
             has_nan |= top > INFINITY
             start += size
+            size = DRAWN
         return has_nan
 
     return each_random
-
-
-def quick_groups(x, y, first, q, key0, key1):
-    """y = quick(x, R) over whole groups of 64 elements, planes of 16 counters at a time."""
-    if q.bits <= 16:
-        shift = word(word(16) - q.bits)
-        counter = (first >> uint64(6)) * uint64(16)
-        for group in range(x.size // 64):
-            high = uint32(counter >> uint64(32))  # the same for 16 counters: they start at a multiple of 16
-            low = uint32(counter)
-            at = group * 64
-            for j in range(16):
-                w0, w1 = threefry(key0, key1, high, uint32(low + uint32(j)))
-                r0, r1 = word(w0 & uint32(0xFFFF)), word(uint32(w0 >> uint32(16)))
-                r2, r3 = word(w1 & uint32(0xFFFF)), word(uint32(w1 >> uint32(16)))
-                y[at + j] = store(quick(to_bits(x[at + j]), shr(r0, shift), q))
-                y[at + 16 + j] = store(quick(to_bits(x[at + 16 + j]), shr(r1, shift), q))
-                y[at + 32 + j] = store(quick(to_bits(x[at + 32 + j]), shr(r2, shift), q))
-                y[at + 48 + j] = store(quick(to_bits(x[at + 48 + j]), shr(r3, shift), q))
-            counter += uint64(16)
-    else:
-        shift = word(word(31) - q.bits)
-        counter = (first >> uint64(5)) * uint64(16)
-        for group in range(x.size // 32):
-            high = uint32(counter >> uint64(32))
-            low = uint32(counter)
-            at = group * 32
-            for j in range(16):
-                w0, w1 = threefry(key0, key1, high, uint32(low + uint32(j)))
-                r0, r1 = word(uint32(w0 >> uint32(1))), word(uint32(w1 >> uint32(1)))
-                y[at + j] = store(quick(to_bits(x[at + j]), shr(r0, shift), q))
-                y[at + 16 + j] = store(quick(to_bits(x[at + 16 + j]), shr(r1, shift), q))
-            counter += uint64(16)
-
-
-def buffered_groups(x, y, first, q, key0, key1):
-    """The same for a ``quick`` that takes no vectors: the random integers first."""
-    random = empty(CHUNK, word)
-    draw_groups(random[: x.size], random[: x.size], first, q, key0, key1)
-    for i in range(x.size):
-        put(y, i, store(quick(to_bits(get(x, i)), random[i], q)))
-
-
-def only_random(bits, random, q):
-    """What ``quick`` is where the random integers are all that is wanted."""
-    return random
-
-
-def greatest(x):
-    """The greatest magnitude bits."""
-    top = ZERO
-    for i in range(x.size):
-        top = maximum(top, word(to_bits(x[i]) & MAGNITUDE))
-    return top
-
-
-def fill_random(buffer, size, first, bits, key0, key1):
-    """R of the elements first .. first + size - 1, one by one; first is a multiple of 64."""
-    for i in range(size):
-        at = first + uint64(i)
-        lane = (at >> uint64(4)) & uint64(3)
-        counter = (at >> uint64(6 if bits <= 16 else 5)) * uint64(16) + (at & uint64(15))
-        w0, w1 = threefry(key0, key1, uint32(counter >> uint64(32)), uint32(counter))
-        if bits <= 16:
-            half = uint32((w1 if lane >= uint64(2) else w0) >> uint32(16 if lane & uint64(1) else 0)) & uint32(0xFFFF)
-            buffer[i] = word(half) >> word(word(16) - bits)
-        else:
-            chosen = w1 if lane & uint64(1) else w0
-            buffer[i] = word(uint32(chosen >> uint32(1))) >> word(word(31) - bits)
 
 
 def make_lookup(identity):

@@ -47,6 +47,7 @@ _SHARED = (
     quick.pivot_value, quick.pivot_code, quick.signed_value, quick.signed_code, quick.cast_saturating,
     quick.encode_saturating, quick.cast_pivot, quick.encode_pivot, quick.cast_flat, quick.encode_flat,
     quick.doubt_saturating, even.moved_pivot, even.cast_even, even.encode_even, even.doubt_even,
+    even.random_steps, even.cast_random_steps, even.encode_random_steps,
     power_scale.scale_exponent, power_scale.two_to,
     table.key_of, table.choose_few, table.cell_of, table.slot_of, table.choose_slot, table.distance_of,
     table.choose_drawn,
@@ -58,12 +59,14 @@ _ROUNDINGS: dict[str, dict[str, Any]] = {
     "nearest_even": {
         "round_shift": rounding.nearest_even,
         "round_units": quick.nearest_units,
+        "round_value": quick.nearest_value,
         "round_flat": quick.nearest_flat,
     },
     "stochastic": {
         "round_shift": rounding.stochastic,
         "addend": enclosed_quick.stochastic_addend,
         "round_units": quick.stochastic_units,
+        "round_value": quick.stochastic_value,
         "round_flat": quick.stochastic_flat,
     },
 }

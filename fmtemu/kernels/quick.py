@@ -19,6 +19,7 @@ from fmtemu.kernels.words import (
     minimum,
     round_flat,
     round_units,
+    round_value,
     shl,
     shr,
     to_bits,
@@ -45,6 +46,12 @@ def nearest_units(magnitude: Any, exponent: Any, random: Any, p: Any) -> Any:
     return word(to_bits(from_bits(magnitude) + from_bits(pivot)) - pivot)
 
 
+def nearest_value(magnitude: Any, exponent: Any, random: Any, p: Any) -> Any:
+    """Bits of the magnitude rounded to such units."""
+    pivot = from_bits(word(exponent + p.lift))
+    return to_bits(from_bits(magnitude) + pivot - pivot)
+
+
 def stochastic_units(magnitude: Any, exponent: Any, random: Any, p: Any) -> Any:
     """The magnitude in units of the pivot's last place, up where k + random >= 2**bits: a finer
     pivot gives units * 2**bits + k, ties to even, and the sum carries."""
@@ -53,13 +60,17 @@ def stochastic_units(magnitude: Any, exponent: Any, random: Any, p: Any) -> Any:
     return shr(word(fine + random), p.bits)
 
 
+def stochastic_value(magnitude: Any, exponent: Any, random: Any, p: Any) -> Any:
+    """Bits of the magnitude rounded to such units."""
+    pivot = word(exponent + p.fine_lift)
+    moved = word(to_bits(from_bits(magnitude) + from_bits(pivot)) + random)
+    return to_bits(from_bits(word(moved & shl(word(-ONE), p.bits))) - from_bits(pivot))
+
+
 def pivot_value(x: Any, random: Any, p: Any) -> Any:
     """Bits of the rounded magnitude, capped."""
     magnitude = minimum(word(x & MAGNITUDE), p.cap)
-    exponent = maximum(word(magnitude & INFINITY), p.first)
-    units = round_units(magnitude, exponent, random, p)
-    pivot = word(exponent + p.lift)
-    return to_bits(from_bits(word(pivot + units)) - from_bits(pivot))
+    return round_value(magnitude, maximum(word(magnitude & INFINITY), p.first), random, p)
 
 
 def pivot_code(x: Any, random: Any, p: Any) -> Any:
@@ -127,8 +138,8 @@ def nearest_flat(x: Any, random: Any, p: Any) -> Any:
 
 
 def stochastic_flat(x: Any, random: Any, p: Any) -> Any:
-    """What to add before the low bits are cut off: ``drop`` random bits."""
-    return random
+    """What to add before the low bits are cut off: ``drop`` random bits, the first of those drawn."""
+    return shr(random, word(p.bits - p.drop))
 
 
 def cast_flat(x: Any, random: Any, p: Any) -> Any:

@@ -10,7 +10,7 @@ from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
-from fmtemu.kernels.even import EVEN
+from fmtemu.kernels.even import EVEN, RANDOM_STEPS
 from fmtemu.kernels.log_grid import is_periodic, quick_grid
 from fmtemu.kernels.log_quick import LOG_CELLS, LOG_FEW, LOG_PAIRS
 from fmtemu.kernels.quick import QUICK
@@ -23,6 +23,7 @@ SHORTCUTS = {
     "pivot": QUICK,
     "flat": QUICK,
     "even": EVEN,
+    "random_steps": RANDOM_STEPS,
     "log_cells": LOG_CELLS,
     "log_pairs": LOG_PAIRS,
     "log_few": LOG_FEW,
@@ -63,11 +64,15 @@ def _even_shortcut(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> Shortcut
     highest, lowest = outcomes.limit[0], max(outcomes.limit[1], 0)
     saturates = outcomes.overflow == (fmt.join(False, highest), fmt.join(True, lowest))
     plain = saturates and outcomes.wrap is None and not outcomes.absolute
-    if quantizer.rounding != Rounding("nearest_even") or not plain:
+    if not plain:
         return None
     carrier = BY_NAME[f"float{bits}"].format
     mantissa, step = carrier.precision - 1, Fraction(2) ** -fmt.fraction
     if fmt.bits >= mantissa or not carrier.emin <= -fmt.fraction < carrier.emax - mantissa:
+        return None
+    if isinstance(quantizer.rounding, Stochastic):
+        return _random_steps_shortcut(quantizer.rounding, fmt, bits, (lowest, highest))
+    if quantizer.rounding != Rounding("nearest_even"):
         return None
     fields = {
         "lowest": float_bits(-lowest * step, bits),
@@ -79,16 +84,31 @@ def _even_shortcut(quantizer: Quantizer, fmt: FixedPoint, bits: int) -> Shortcut
     return Shortcut("even", layout(bits)["INFINITY"] - 1, fields)
 
 
+def _random_steps_shortcut(
+    rounding: Stochastic, fmt: FixedPoint, bits: int, limits: tuple[int, int]
+) -> Shortcut | None:
+    carrier, most = BY_NAME[f"float{bits}"].format, max(limits)
+    mantissa, finest = carrier.precision - 1, -fmt.fraction - rounding.bits
+    if rounding.variant != "C" or most << rounding.bits > 1 << mantissa or finest < carrier.emin:
+        return None
+    fields = {
+        "lowest": limits[0],
+        "highest": limits[1],
+        "cap": float_bits(most * Fraction(2) ** -fmt.fraction, bits),
+        "fine": float_bits(Fraction(2) ** (finest + mantissa), bits),
+        "pivot": float_bits(Fraction(2) ** (mantissa - fmt.fraction), bits),
+        "bits": rounding.bits,
+        "mask": (1 << fmt.bits) - 1,
+    }
+    return Shortcut("random_steps", layout(bits)["INFINITY"] - 1, fields)
+
+
 def _float_shortcut(quantizer: Quantizer, fmt: Float, bits: int, to_codes: bool) -> Shortcut | None:
     rounding = quantizer.rounding
     if not _is_symmetric(quantizer, fmt):
         return None
-    random_bits = 0
-    if isinstance(rounding, Stochastic):
-        random_bits = rounding.bits
-        if rounding.variant != "C" or random_bits > 16:
-            return None
-    elif rounding != Rounding("nearest_even"):
+    random_bits = rounding.bits if isinstance(rounding, Stochastic) else 0
+    if rounding.name not in ("nearest_even", "stochastic"):
         return None
     carrier = BY_NAME[f"float{bits}"].format
     drop = layout(bits)["MANTISSA"] - fmt.mantissa_bits
@@ -97,11 +117,12 @@ def _float_shortcut(quantizer: Quantizer, fmt: Float, bits: int, to_codes: bool)
     if fmt.emin == carrier.emin:
         if drop == 0 or not fmt.has_negative_zero or 0 < random_bits < drop:
             return None
-        return Shortcut("flat", largest, fields | {"bits": drop})
+        return Shortcut("flat", largest, fields)
     # Ties go by the significand here, and by the code in the contract: one mantissa bit at least.
     # Units must be normal numbers, and so must pivots; a significand and k share one mantissa.
     units = fmt.mantissa_bits > 0 and fmt.lsb_exponent >= carrier.emin and fmt.emax + 1 + drop <= carrier.emax
-    if not units or (random_bits and fmt.precision + random_bits >= carrier.precision):
+    drawn = not random_bits or (rounding == Stochastic(random_bits) and fmt.precision + random_bits < carrier.precision)
+    if not units or not drawn:
         return None
     finite = layout(bits)["INFINITY"] - 1
     saturates = fmt.value(quantizer.outcomes.overflow[0]) == fmt.largest

@@ -91,4 +91,4 @@ def _unbound(*arguments: Any) -> Any:
 
 
 #: Bound to the deterministic or the stochastic function of fmtemu.kernels.rounding, quick and enclosed_quick.
-round_shift = round_units = round_flat = addend = _unbound
+round_shift = round_units = round_value = round_flat = addend = _unbound
