@@ -89,6 +89,10 @@ class PackedArray:
         find_parts(fmt, np.shape(x), layout)
         random: dict[str, Any] = {"seed": seed, "stream": stream, "offset": offset}
         if isinstance(fmt, Scaled):
+            if zero_point is None and _fills_bytes(x, fmt, layout):
+                found = load_backend("fmtemu.backends.numba.blocks").encode_packed(x, quantizer, scale, **random)
+                if found is not None:
+                    return cls._of(found, found.codes, layout)
             encoded = encode(x, quantizer, scale=scale, zero_point=zero_point, **random)
             return cls.from_encoded(encoded, layout=layout)
         if scale is not None or zero_point is not None:
@@ -104,9 +108,12 @@ class PackedArray:
         """What ``fmtemu.encode`` made of an array in a format with scales, packed."""
         if not isinstance(encoded, Encoded):
             raise TypeError(f"PackedArray.from_encoded takes an Encoded, got {type(encoded).__name__}")
-        fmt = encoded.quantizer.format
-        packed = _pack(encoded.codes, fmt, layout)
-        return cls(fmt, encoded.shape, packed, layout, encoded.scales, encoded.zero_points, encoded.outer_scales)
+        return cls._of(encoded, _pack(encoded.codes, encoded.quantizer.format, layout), layout)
+
+    @classmethod
+    def _of(cls, encoded: Encoded, packed: Any, layout: str) -> PackedArray:
+        scales = encoded.scales, encoded.zero_points, encoded.outer_scales
+        return cls(encoded.quantizer.format, encoded.shape, packed, layout, *scales)
 
     def codes(self) -> Any:
         """The raw codes, in uint8 or uint16: of the array's shape, or that filled up to whole tiles where the
@@ -205,6 +212,11 @@ def _codes_shape(fmt: Format, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape
     extents = fmt.scaling.extents(shape)
     return tuple(count * size for count, size in zip(_tiles(shape, extents), extents, strict=True))
+
+
+def _fills_bytes(x: Any, fmt: Scaled, layout: str) -> bool:
+    """Whether the codes of each row of an array are whole bytes, in their order."""
+    return type(x) is np.ndarray and x.ndim > 0 and layout == "little" and x.shape[-1] * fmt.bits % 8 == 0
 
 
 def _pack(codes: Any, fmt: Format, layout: str) -> Any:

@@ -44,6 +44,7 @@ def make_blocks(identity):
                     inverse, scale, outer, at = inverses[i], shared[i], outer_shared[i], (first + i) * length + start
                     for j in range(0, span, LINE):
                         fetch(x, at + ahead + j)
+                        fetch(y, at + ahead + j)
                     if is_sure:
                         for j in range(span):
                             put(y, at + j, finish(element(to_bits(get(x, at + j) * inverse), ZERO, q), scale, outer))
@@ -103,6 +104,31 @@ def make_decoded(identity):
         return False
 
     return decoded
+
+
+def make_decoded_pairs(identity):
+    """The loop from codes of four bits to values."""
+
+    def decoded_pairs(packed, y, table, scales, outers, size):
+        """The same of codes two to a byte; ``table`` has the two numbers of each byte as one word."""
+        identity  # noqa: B018
+        pairs = empty(GROUP // 2, uint64)
+        numbers = pairs.view(real)
+        many = max(GROUP // size, 1)
+        for first in range(0, scales.size, many):
+            count = min(many, scales.size - first)
+            for start in range(0, size, GROUP):  # pieces of a block, or whole ones
+                span = min(size - start, GROUP)
+                at = first * size + start
+                for j in range(count * span // 2):
+                    put_kept(pairs, j, table[get(packed, at // 2 + j)])
+                for i in range(count):
+                    scale, outer = scales[first + i], outers[first + i]
+                    for j in range(span):
+                        put(y, at + i * span + j, real(get_kept(numbers, i * span + j) * scale) * outer)
+        return False
+
+    return decoded_pairs
 
 
 def find_tops(x, at, length, tops):

@@ -69,6 +69,15 @@ def encode(
     return _encoded(codes, found, quantizer, codes.shape)
 
 
+def encode_packed(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offset: int) -> Encoded | None:
+    """The same with the bytes of codes for codes, rows of which fill whole bytes; None where no loop packs them."""
+    x, fmt, _ = _source("encode", x, quantizer, None)
+    arrays.check_random(quantizer, seed, stream, offset, x.size)
+    packed = np.empty((*x.shape[:-1], x.shape[-1] * fmt.bits // 8), np.uint8)
+    found = runs.run(x, packed, quantizer, scale, seed, stream, offset, to_codes=True, packed=True)
+    return None if found is None else _encoded(packed, found, quantizer, x.shape)
+
+
 def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
     """The values of an Encoded; see fmtemu.decode."""
     fmt, shape = encoded.quantizer.format, encoded.shape

@@ -103,9 +103,12 @@ def compiled_scales() -> Any:
 
 @cache
 def compiled_decoded(codes: str) -> Any:
-    """The loop from codes of the dtype ``codes`` to values."""
-    source = types.Array(getattr(types, codes), 1, "C", readonly=True)
-    return _compile_blocks("decoded", (codes,), _block_names(0), [source, _REALS, _REALS, _REALS, _REALS, _COUNT])
+    """The loop from codes of the dtype ``codes``, or from "pairs" of codes of four bits, to values."""
+    in_pairs = codes == "pairs"
+    source = types.Array(types.uint8 if in_pairs else getattr(types, codes), 1, "C", readonly=True)
+    table = types.uint64[::1] if in_pairs else _REALS
+    arguments = [source, _REALS, table, _REALS, _REALS, _COUNT]
+    return _compile_blocks("decoded_pairs" if in_pairs else "decoded", (codes,), _block_names(0), arguments)
 
 
 @cache

@@ -98,6 +98,14 @@ def encode_pairs(x: Any, quantizer: Quantizer) -> Any:
     return packed
 
 
+def pack_whole(codes: Any, packed: Any, bits: int) -> None:
+    """The bytes of flat codes below 2**bits that fill whole bytes."""
+    if bits in (8, 16):
+        np.copyto(packed, codes.view(np.uint8))
+    elif codes.size:
+        compiled("pack", bits)(codes.reshape(1, -1), packed.reshape(1, -1), np.uint64(bits))
+
+
 def decode_pairs(packed: Any, fmt: Format, out: Any) -> Any:
     """decode(unpack(packed)) in one pass, to float32: a byte looks two values up at once."""
     values = _target(out, (*packed.shape[:-1], 2 * packed.shape[-1]), FLOAT32)

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmtemu.backends.numba import arrays
-from fmtemu.backends.numba.compile import compiled_decoded, compiled_lookup
+from fmtemu.backends.numba.compile import compiled_decoded
 from fmtemu.backends.numba.fast_blocks import Path, find_path
-from fmtemu.backends.numba.grids import PART as SMALL_PART
 from fmtemu.backends.numba.grids import apply, row_of_tiles
 from fmtemu.backends.numba.lookup import pair_table, value_table
+from fmtemu.backends.numba.packing import pack_whole
 from fmtemu.backends.numba.routes import code_dtype
 from fmtemu.backends.numba.run import run_parts
 from fmtemu.backends.numba.scale_rules import find_lost
@@ -38,16 +38,26 @@ _TOO_LARGE = 2.0**126
 
 
 def run(
-    x: Any, out: Any, quantizer: Quantizer, given: Any, seed: Any, stream: Any, offset: int, *, to_codes: bool
+    x: Any,
+    out: Any,
+    quantizer: Quantizer,
+    given: Any,
+    seed: Any,
+    stream: Any,
+    offset: int,
+    *,
+    to_codes: bool,
+    packed: bool = False,
 ) -> Scales | None:
     """The scales of x (in float32; for values there is no need of those of tiles, and they may be None), whose values
-    or codes the contiguous ``out`` has taken; None where this is no way for x under the quantizer of a Scaled."""
+    or codes the contiguous ``out`` has taken, or the bytes of ``packed`` codes, rows of x in whole bytes; None where
+    this is no way for x under the quantizer of a Scaled."""
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
     extents = fmt.scaling.extents(x.shape)
     size = adjoining(x.shape, extents) if x.dtype == np.float32 else 0
     path = find_path(quantizer, size, to_codes=to_codes) if size else None
-    if path is None:
+    if path is None or (packed and size % 8):  # every tile begins with a byte
         return None
     grid, flat = tile_grid(x.shape, extents), arrays.flatten(x)
     found = Scales(None, None, None, extents, extents)
@@ -62,7 +72,8 @@ def run(
         if (find_greatest(flat, size)[0] >= _TOO_LARGE * given.astype(np.float64) * outers).any():
             return None
     scales = np.empty(flat.size // size, np.float32) if to_codes else None
-    run = _Run(flat, out.reshape(-1), quantizer, path, size, (seed, stream, offset), to_codes, outers, given, scales)
+    draw, bits = (seed, stream, offset), fmt.bits if packed else 0
+    run = _Run(flat, out.reshape(-1), quantizer, path, size, draw, to_codes, bits, outers, given, scales)
     run_parts(run.part, flat.size, size)
     return found if scales is None else found._replace(scale=scales.reshape(grid))
 
@@ -91,21 +102,15 @@ def decode(codes: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
 def decode_pairs(packed: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
     """The same of codes of four bits, two to a byte, each row in whole bytes."""
     size = adjoining(out.shape, scales.extents)
-    if size % 2 or not 0 < size <= SMALL_PART or scales.zero_point is not None or scales.scale.dtype != np.float32:
+    if size == 0 or size % 2 or scales.zero_point is not None or scales.scale.dtype != np.float32:
         return False
-    packed, target, table = arrays.flatten(packed), out.reshape(-1), pair_table(fmt.element)
+    packed, target = arrays.flatten(packed), out.reshape(-1)
     numbers, outers = np.ascontiguousarray(scales.scale).ravel(), scales.outer_of_tiles().astype(np.float32).ravel()
-    step = SMALL_PART // size * size
+    loop, table = compiled_decoded("pairs"), pair_table(fmt.element)
 
     def part(start: int, stop: int) -> bool:
-        kept = np.empty(min(step, stop - start), np.float32)
-        for first in range(start, stop, step):
-            last = min(first + step, stop)
-            elements, tiles = kept[: last - first], slice(first // size, last // size)
-            compiled_lookup()(packed[first // 2 : last // 2], elements.view(np.uint64), table)
-            place = row_of_tiles(last - first, size)
-            apply("multiply", elements, target[first:last], place, numbers[tiles], outers[tiles])
-        return False
+        of_tiles = (number[start // size : stop // size] for number in (numbers, outers))
+        return bool(loop(packed[start // 2 : stop // 2], target[start:stop], table, *of_tiles, size))
 
     run_parts(part, target.size, size)
     return True
@@ -135,8 +140,9 @@ class _Slab(NamedTuple):
 
 @dataclass(frozen=True)
 class _Run:
-    """One array on its way. ``given`` are the scales of its tiles, where these are known, ``outers`` the outer scales,
-    or the only one; ``scales`` takes the scales, where these are wanted."""
+    """One array on its way. ``packed_bits``: those of codes whose bytes ``out`` takes, or 0; ``given`` are the scales of
+    its tiles, where these are known, ``outers`` the outer scales, or the only one; ``scales`` takes the scales, where
+    these are wanted."""
 
     x: Any
     out: Any
@@ -145,6 +151,7 @@ class _Run:
     size: int
     draw: tuple[Any, Any, int]
     to_codes: bool
+    packed_bits: int
     outers: Any
     given: Any
     scales: Any
@@ -153,14 +160,20 @@ class _Run:
         """Do the tiles of the elements from ``start`` to ``stop``."""
         step = min(max(SLAB // self.size, 1), TILES) * self.size
         kept = np.empty((2, PART), np.float32)  # of a new array each page would have to be found first
+        bits, dtype = self.packed_bits, code_dtype(self._format.element)
+        codes = np.empty(min(step, stop - start), dtype) if bits else None
         for first in range(start, stop, step):
-            self._do(first, min(first + step, stop), kept)
+            last = min(first + step, stop)
+            if codes is None:
+                self._do(first, last, self.out[first:last], kept)
+                continue
+            self._do(first, last, codes[: last - first], kept)
+            pack_whole(codes[: last - first], self.out[first * bits // 8 : last * bits // 8], bits)
         return False
 
-    def _do(self, start: int, stop: int, kept: Any) -> None:
+    def _do(self, start: int, stop: int, out: Any, kept: Any) -> None:
         """Do the tiles of a slab."""
-        path, tiles = self.path, slice(start // self.size, stop // self.size)
-        x, out = self.x[start:stop], self.out[start:stop]
+        path, tiles, x = self.path, slice(start // self.size, stop // self.size), self.x[start:stop]
         outers = self.outers[tiles] if self.outers.size > 1 else np.full(tiles.stop - tiles.start, self.outers[0])
         scales = np.empty_like(outers) if self.scales is None else self.scales[tiles]
         is_whole = path.fused is not None and self.given is None
