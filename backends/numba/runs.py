@@ -162,7 +162,7 @@ class _Run:
         kept = np.empty((2, PART), np.float32)  # of a new array each page would have to be found first
         bits, dtype = self.packed_bits, code_dtype(self._format.element)
         codes = np.empty(min(step, stop - start), dtype) if bits else None
-        for first in range(start, stop, step):
+        for first in reversed(range(start, stop, step)):  # those that an outer scale was sought in last are cached
             last = min(first + step, stop)
             if codes is None:
                 self._do(first, last, self.out[first:last], kept)
