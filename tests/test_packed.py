@@ -127,6 +127,17 @@ def test_formats_with_scales(name: str, tmp_path: Path) -> None:
         assert loaded.nbytes == packed.nbytes == sum(sizes)
 
 
+@pytest.mark.parametrize("fmt", ["mxfp4", "nvfp4", fe.MX("e2m3fn"), fe.PerToken("int4")], ids=str)
+def test_tiles_that_are_packed_in_parts(fmt: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are found, where all begin with a byte."""
+    monkeypatch.setattr("fmtemu.backends.numba.runs.SLAB", 1 << 13)
+    x = some_values((8, 4800))
+    x[3, 5], x[6, 70] = np.inf, 0
+    packed, encoded = fe.PackedArray.encode(x, fmt, edges="saturate"), fe.encode(x, fmt, edges="saturate")
+    assert same(packed, fe.PackedArray.from_encoded(encoded))
+    assert np.array_equal(packed.decode(), fe.decode(encoded), equal_nan=True)
+
+
 def test_bits_per_value_of_whole_tiles() -> None:
     x = some_values((64, 64))
     for name, bits in (("mxfp4", 4.25), ("mxfp6", 6.25), ("nvfp4", 4.5 + 32 / 4096), ("square", 9)):

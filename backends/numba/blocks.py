@@ -60,13 +60,13 @@ def encode(
     dtype = code_dtype(fmt.element)
     codes = np.empty(x.shape, dtype)
     found = runs.run(x, codes, quantizer, scale, seed, stream, offset, to_codes=True)
-    if found is not None:
-        return _encoded(codes, found, quantizer, x.shape)
-    x = np.ascontiguousarray(x)
-    found = find_scales(x, fmt, scale)
-    if x.size:
-        Tiles(x, quantizer, found, scale is not None).encode(codes.reshape(-1), seed, stream, offset)
-    return _encoded(codes, found, quantizer, codes.shape)
+    if found is None:
+        x = np.ascontiguousarray(x)
+        found = find_scales(x, fmt, scale)
+        if x.size:
+            Tiles(x, quantizer, found, scale is not None).encode(codes.reshape(-1), seed, stream, offset)
+    codes = _pad(codes, found.extents) if fmt.scaling.partial == "pad" else codes
+    return _encoded(codes, found, quantizer, x.shape)
 
 
 def encode_packed(x: Any, quantizer: Quantizer, scale: Any, seed: Any, stream: Any, offset: int) -> Encoded | None:
@@ -160,7 +160,7 @@ def _encoded(codes: Any, scales: Scales, quantizer: Quantizer, shape: tuple[int,
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
     return Encoded(
-        codes=_pad(codes, scales.extents) if fmt.scaling.partial == "pad" else codes,
+        codes=codes,
         scales=_scale_codes(scales.scale, fmt),
         zero_points=None if scales.zero_point is None else scales.zero_point.astype(np.int64),
         outer_scales=None if scales.outer is None else scales.outer.astype(np.float32),

@@ -140,9 +140,9 @@ class _Slab(NamedTuple):
 
 @dataclass(frozen=True)
 class _Run:
-    """One array on its way. ``packed_bits``: those of codes whose bytes ``out`` takes, or 0; ``given`` are the scales of
-    its tiles, where these are known, ``outers`` the outer scales, or the only one; ``scales`` takes the scales, where
-    these are wanted."""
+    """One array on its way. ``packed_bits``: those of codes whose bytes ``out`` takes, or 0; ``given`` are the scales
+    of its tiles, where these are known, ``outers`` the outer scales, or the only one; ``scales`` takes the scales,
+    where these are wanted."""
 
     x: Any
     out: Any
@@ -162,7 +162,7 @@ class _Run:
         kept = np.empty((2, PART), np.float32)  # of a new array each page would have to be found first
         bits, dtype = self.packed_bits, code_dtype(self._format.element)
         codes = np.empty(min(step, stop - start), dtype) if bits else None
-        for first in reversed(range(start, stop, step)):  # those that an outer scale was sought in last are cached
+        for first in reversed(range(start, stop, step)):  # what an outer scale was sought in last is still cached
             last = min(first + step, stop)
             if codes is None:
                 self._do(first, last, self.out[first:last], kept)
