@@ -120,8 +120,9 @@ def check_codes(codes: Any, fmt: Format) -> None:
 
 def flatten(x: Any) -> Any:
     """x as a flat, contiguous, aligned array."""
-    if x.ndim == 1 and x.flags.carray:
-        return x
+    flags = x.flags
+    if flags.c_contiguous and flags.aligned and type(x) is np.ndarray:
+        return x if x.ndim == 1 else x.reshape(-1)
     return np.require(x, requirements=["C", "A"]).reshape(-1)
 
 

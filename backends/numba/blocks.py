@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -124,14 +125,22 @@ def _source(verb: str, x: Any, quantizer: Quantizer, zero_point: Any) -> tuple[A
     given = x.dtype
     if quantizer.via is not None:
         x = arrays._round_via(x, quantizer.via)
-    source = number_format(x.dtype)
-    if source is None or x.dtype.kind in "bc":
-        raise TypeError(f"x must hold floating-point numbers of at most float64, or integers, got {x.dtype}")
-    check_exact(quantizer, source)
+    dtype = _source_dtype(quantizer, x.dtype)
     fmt.scaling.extents(x.shape)
-    return x.astype(_FLOAT32 if source.precision <= 24 else _FLOAT64, copy=False), fmt, given
+    return x if x.dtype == dtype else x.astype(dtype), fmt, given
 
 
+@lru_cache(maxsize=1024)
+def _source_dtype(quantizer: Quantizer, given: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype in which the loops take what a dtype holds."""
+    source = number_format(given)
+    if source is None or given.kind in "bc":
+        raise TypeError(f"x must hold floating-point numbers of at most float64, or integers, got {given}")
+    check_exact(quantizer, source)
+    return _FLOAT32 if source.precision <= 24 else _FLOAT64
+
+
+@lru_cache(maxsize=256)
 def _result_dtype(given: np.dtype[Any], wanted: Any) -> np.dtype[Any]:
     result = given.newbyteorder("=") if wanted is None else as_dtype(wanted)
     if wanted is None and given.kind in "iub":

@@ -33,6 +33,8 @@ SLAB = 1 << 20
 TILES = 1 << 14
 #: Elements that go together through the loops between quotients and products.
 PART = 1 << 17
+#: The outer scales of tiles that have none.
+_ONES = np.ones(TILES, np.float32)
 #: Numbers below this do not overflow in float32 when they are rounded, nor are inverses above it subnormal.
 _TOO_LARGE = 2.0**126
 
@@ -61,7 +63,7 @@ def run(
         return None
     grid, flat = tile_grid(x.shape, extents), arrays.flatten(x)
     found = Scales(None, None, None, extents, extents)
-    outers = np.ones(1, np.float32)
+    outers = None
     if fmt.outer is not None:
         found = find_outer(flat, fmt, x.shape, size)
         outers = found.outer.astype(np.float32).ravel()
@@ -69,7 +71,8 @@ def run(
             outers = found.outer_of_tiles(grid).astype(np.float32).ravel()
     if given is not None:
         given = check_given(given, grid, fmt).ravel().astype(np.float32)
-        if (find_greatest(flat, size)[0] >= _TOO_LARGE * given.astype(np.float64) * outers).any():
+        factors = given.astype(np.float64) * (1 if outers is None else outers)
+        if (find_greatest(flat, size)[0] >= _TOO_LARGE * factors).any():
             return None
     scales = np.empty(flat.size // size, np.float32) if to_codes else None
     draw, bits = (seed, stream, offset), fmt.bits if packed else 0
@@ -141,8 +144,8 @@ class _Slab(NamedTuple):
 @dataclass(frozen=True)
 class _Run:
     """One array on its way. ``packed_bits``: those of codes whose bytes ``out`` takes, or 0; ``given`` are the scales
-    of its tiles, where these are known, ``outers`` the outer scales, or the only one; ``scales`` takes the scales,
-    where these are wanted."""
+    of its tiles, where these are known, ``outers`` the outer scales, the only one, or None; ``scales`` takes the
+    scales, where these are wanted."""
 
     x: Any
     out: Any
@@ -159,7 +162,7 @@ class _Run:
     def part(self, start: int, stop: int) -> bool:
         """Do the tiles of the elements from ``start`` to ``stop``."""
         step = min(max(SLAB // self.size, 1), TILES) * self.size
-        kept = np.empty((2, PART), np.float32)  # of a new array each page would have to be found first
+        kept = np.empty((2, min(PART, stop - start)), np.float32)  # pages of new arrays would have to be found first
         bits, dtype = self.packed_bits, code_dtype(self._format.element)
         codes = np.empty(min(step, stop - start), dtype) if bits else None
         for first in reversed(range(start, stop, step)):  # what an outer scale was sought in last is still cached
@@ -174,7 +177,7 @@ class _Run:
     def _do(self, start: int, stop: int, out: Any, kept: Any) -> None:
         """Do the tiles of a slab."""
         path, tiles, x = self.path, slice(start // self.size, stop // self.size), self.x[start:stop]
-        outers = self.outers[tiles] if self.outers.size > 1 else np.full(tiles.stop - tiles.start, self.outers[0])
+        outers = self._outers(tiles)
         scales = np.empty_like(outers) if self.scales is None else self.scales[tiles]
         is_whole = path.fused is not None and self.given is None
         if is_whole and not path.fused(x, out, scales, outers, path.rule, path.fields, self.size):
@@ -184,6 +187,12 @@ class _Run:
         if wild is not None and self._format.scaling.nonfinite == "nan":
             slab.scales[wild] = slab.inverses[wild] = np.nan
         self._compose(slab, kept)
+
+    def _outers(self, tiles: slice) -> Any:
+        count = tiles.stop - tiles.start
+        if self.outers is None:
+            return _ONES[:count]
+        return self.outers[tiles] if self.outers.size > 1 else np.full(count, self.outers[0])
 
     @property
     def _format(self) -> Scaled:

@@ -143,7 +143,6 @@ def scale_by_rule(greatest: Any, t: Any, fmt: Scaled) -> Any:
     return _clamp(_symmetric(greatest, t, fmt), greatest, fmt)
 
 
-@lru_cache(maxsize=1024)
 def check_exact(quantizer: Quantizer, source: Format) -> None:
     """Raise unless scales and elements of arrays with numbers of ``source`` are decided exactly."""
     fmt = quantizer.format

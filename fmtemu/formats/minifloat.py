@@ -192,7 +192,7 @@ class Float(Format):
     # -- facts -------------------------------------------------------------------------------
     @property
     def precision(self) -> int:
-        return self.mantissa_bits + 1 if self.smallest_normal is not None else max(self.mantissa_bits, 1)
+        return self.mantissa_bits + 1 if self._has_normal else max(self.mantissa_bits, 1)
 
     @property
     def emin(self) -> int:
@@ -205,8 +205,11 @@ class Float(Format):
     @property
     def smallest_normal(self) -> Fraction | None:
         """2**emin, or None where no normal number exists (every exponent field is 0 or special)."""
-        first = Fraction(2) ** self.emin
-        return first if first <= self.largest else None
+        return Fraction(2) ** self.emin if self._has_normal else None
+
+    @property
+    def _has_normal(self) -> bool:
+        return self._largest_code() >= int(self.has_zero) << self.mantissa_bits
 
     @property
     def smallest(self) -> Fraction:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from fmtemu.formats.base import Format, Value, check_count, floor_log2
@@ -164,23 +165,30 @@ class Scaling:
     def extents(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The tile's extent along every axis of an array of this shape; raises where an axis it
         names is missing, or ends inside a tile that must be whole."""
-        named: dict[int, int | None] = {}
-        for axis, size in self.tile:
-            if not -len(shape) <= axis < len(shape):
-                raise ValueError(f"the tile's axis {axis} is out of range for an array of shape {shape}")
-            if axis % len(shape) in named:
-                raise ValueError(f"the tile names axis {axis % len(shape)} of an array of shape {shape} twice")
-            named[axis % len(shape)] = size
-        found = []
-        for axis, length in enumerate(shape):
-            size = named.get(axis, self.rest)
-            found.append(max(length, 1) if size is None else size)
-            if self.partial == "error" and length % found[-1]:
-                raise ValueError(
-                    f"axis {axis} of length {length} ends inside a tile of {found[-1]}, which partial='error' refuses; "
-                    "pad the array, or choose partial='short'"
-                )
-        return tuple(found)
+        return _extents(self.tile, self.rest, self.partial, shape)
+
+
+@lru_cache(maxsize=1024)
+def _extents(
+    tile: tuple[tuple[int, int | None], ...], rest: int | None, partial: str, shape: tuple[int, ...]
+) -> tuple[int, ...]:
+    named: dict[int, int | None] = {}
+    for axis, size in tile:
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(f"the tile's axis {axis} is out of range for an array of shape {shape}")
+        if axis % len(shape) in named:
+            raise ValueError(f"the tile names axis {axis % len(shape)} of an array of shape {shape} twice")
+        named[axis % len(shape)] = size
+    found = []
+    for axis, length in enumerate(shape):
+        size = named.get(axis, rest)
+        found.append(max(length, 1) if size is None else size)
+        if partial == "error" and length % found[-1]:
+            raise ValueError(
+                f"axis {axis} of length {length} ends inside a tile of {found[-1]}, which partial='error' refuses; "
+                "pad the array, or choose partial='short'"
+            )
+    return tuple(found)
 
 
 @dataclass(frozen=True, repr=False)
