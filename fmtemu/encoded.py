@@ -16,7 +16,7 @@ class Encoded:
     ``codes`` are the elements' raw codes, of the array's ``shape``, filled up to whole tiles with code 0
     where the scaling pads. ``scales`` has one entry per tile: raw codes of the scale format, or
     float32 numbers where that is float32; ``zero_points`` the integers that stand for 0 (affine), and
-    ``outer_scales`` float32 numbers, one per outer tile; None where there are none.
+    ``outer_scales`` the same as scales, one per outer tile; None where there are none.
     """
 
     codes: Any

@@ -8,8 +8,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from fmtemu import exact
-from fmtemu.formats import Scaled, as_format
+from fmtemu.formats import Scaled, Scaling
 from fmtemu.formats.base import Value
+from fmtemu.formats.scaled import POWER_RULES
 from fmtemu.quantizer import Quantizer
 
 _FLOAT32, _SATURATING = Quantizer("float32"), Quantizer("float32", edges="saturate")
@@ -24,22 +25,36 @@ class Tile(NamedTuple):
     codes: list[int | None]
 
 
-def outer_scale(values: Sequence[Value], fmt: Scaled) -> Fraction:
-    """t of the outer tile that holds ``values``: float32, at least its smallest positive number."""
-    t = Fraction(exact.cast(fmt.outer_scale(_greatest(values)), _SATURATING))
-    return t or as_format("float32").smallest
+def outer_scale(values: Sequence[Value], fmt: Scaled) -> Value:
+    """t of the outer tile that holds ``values``: a number of the outer scaling's format, or NaN."""
+    outer = fmt.outer
+    assert outer is not None
+    if outer.nonfinite == "nan" and not all(map(is_finite, values)):
+        return math.nan
+    greatest = _greatest(values)
+    if not greatest:
+        t = Fraction(1)
+    elif outer.rule in POWER_RULES:
+        t = fmt.outer_power_scale(greatest)
+    else:
+        t = _round_scale(greatest / fmt.outer_largest, outer)
+    return _within(t, outer)
 
 
 def encode(
-    values: Sequence[Value], quantizer: Quantizer, t: Fraction = Fraction(1), randoms: Sequence[int] | None = None
+    values: Sequence[Value], quantizer: Quantizer, t: Value = Fraction(1), randoms: Sequence[int] | None = None
 ) -> Tile:
-    """The scale and codes of one tile under a Quantizer of a Scaled; ``t`` is its outer scale."""
+    """The scale and codes of one tile under a Quantizer of a Scaled; ``t`` is its outer scale. A tile
+    that is NaN, by its scale or by t, has the codes 0."""
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
     if quantizer.via is not None:
         values = [exact.cast(x, Quantizer(quantizer.via)) if x == x else x for x in values]  # a NaN keeps its sign
     if fmt.scaling.nonfinite == "nan" and not all(map(is_finite, values)):
         return Tile(math.nan, 0, [0] * len(values))
+    if t != t:
+        return Tile(fmt.scaling.bounds[0], 0, [0] * len(values))
+    t = Fraction(t)
     scale = find_scale(values, fmt, t)
     zero_point = _zero_point(values, fmt, scale) if fmt.scaling.affine else 0
     randoms = randoms or [0] * len(values)
@@ -49,15 +64,17 @@ def encode(
     return Tile(scale, zero_point, codes)
 
 
-def decode(tile: Tile, fmt: Scaled, t: Fraction = Fraction(1), carrier: str = "float32") -> list[Value]:
+def decode(tile: Tile, fmt: Scaled, t: Value = Fraction(1), carrier: str = "float32") -> list[Value]:
     """The values of a tile in a carrier format: RN(RN(element * s) * t)."""
+    if t != t:
+        return [math.nan] * len(tile.codes)
+    t = Fraction(t)
     return [_decode_element(code, tile, fmt, t, Quantizer(carrier)) for code in tile.codes]
 
 
 def find_scale(values: Sequence[Value], fmt: Scaled, t: Fraction) -> Fraction:
     """The scale of a tile by its rule, clamped to the scaling's bounds."""
     scaling = fmt.scaling
-    lowest, highest = scaling.bounds
     low, high = _range(values)
     if scaling.affine:
         positive, negative = fmt.element.limits()
@@ -65,12 +82,21 @@ def find_scale(values: Sequence[Value], fmt: Scaled, t: Fraction) -> Fraction:
     else:
         r = max(high, -low) / (t * fmt.element.largest)
     if not r:
-        return lowest
-    if scaling.rule in ("floor", "ceil", "even"):
-        return min(max(fmt.power_scale(max(high, -low) / t), lowest), highest)
+        return scaling.bounds[0]
+    if scaling.rule in POWER_RULES:
+        return _within(fmt.power_scale(max(high, -low) / t), scaling)
+    return _within(_round_scale(r, scaling), scaling)
+
+
+def _round_scale(r: Fraction, scaling: Scaling) -> Fraction:
+    """The number of the scales' format that the rule nearest or rceil takes for r."""
     rounding = "toward_positive" if scaling.rule == "rceil" else "nearest_even"
-    scale = exact.cast(r, Quantizer(scaling.numbers, rounding, "saturate"))
-    return min(max(Fraction(scale), lowest), highest)
+    return Fraction(exact.cast(r, Quantizer(scaling.numbers, rounding, "saturate")))
+
+
+def _within(scale: Fraction, scaling: Scaling) -> Fraction:
+    lowest, highest = scaling.bounds
+    return min(max(scale, lowest), highest)
 
 
 def divide(x: Value, fmt: Scaled, scale: Fraction, t: Fraction) -> Value:

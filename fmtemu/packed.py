@@ -15,7 +15,7 @@ import numpy as np
 from fmtemu.cast import decode, encode, load_backend
 from fmtemu.edges import Edges
 from fmtemu.encoded import Encoded
-from fmtemu.formats import Format, Scaled, as_format
+from fmtemu.formats import Format, Scaled, Scaling, as_format
 from fmtemu.formats.base import check_count
 from fmtemu.packing import MOST_BITS, check_layout, pack, unpack
 from fmtemu.quantizer import Quantizer, as_quantizer
@@ -178,12 +178,12 @@ def find_parts(fmt: Format, shape: tuple[int, ...], layout: str) -> dict[str, Pa
         return parts
     scaling = fmt.scaling
     tiles = _tiles(shape, scaling.extents(shape))
-    parts["scales"] = _part(tiles, "float32" if scaling.scale is None else f"uint{_whole_bytes(scaling.scale.bits)}")
+    parts["scales"] = _part(tiles, _scale_dtype(scaling))
     if scaling.affine:  # zero points are numbers of the element
         integer = "int" if fmt.element.has_negative else "uint"
         parts["zero_points"] = _part(tiles, "int64", f"{integer}{_whole_bytes(fmt.bits)}")
     if fmt.outer is not None:
-        parts["outer_scales"] = _part(_tiles(shape, fmt.outer.extents(shape)), "float32")
+        parts["outer_scales"] = _part(_tiles(shape, fmt.outer.extents(shape)), _scale_dtype(fmt.outer))
     return parts
 
 
@@ -195,6 +195,11 @@ def _check_shape(shape: Any) -> tuple[int, ...]:
 
 def _part(shape: tuple[int, ...], dtype: str, stored: str | None = None) -> Part:
     return Part(shape, np.dtype(dtype), np.dtype(stored or dtype))
+
+
+def _scale_dtype(scaling: Scaling) -> str:
+    """What holds a scale: its code, or the number where that is float32."""
+    return "float32" if scaling.scale is None else f"uint{_whole_bytes(scaling.scale.bits)}"
 
 
 def _whole_bytes(bits: int) -> int:

@@ -221,7 +221,7 @@ def test_packed_arrays_of_every_shape(tmp_path: Path) -> None:
 # -- formats with scales -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fmt", ["mxfp4", "nvfp4", "block<int8,tensor>"])
+@pytest.mark.parametrize("fmt", ["mxfp4", "nvfp4", "mx6", "block<int8,tensor>"])
 def test_formats_with_scales(fmt: str, tmp_path: Path) -> None:
     """Whole tensors at once: a scale may belong to all of one."""
     tensors = {"w": some(6, 80), "b": some(40, seed=1), "h": some(3, 20, dtype="float16", seed=2)}

@@ -107,6 +107,15 @@ def test_explain_follows_a_number_through_its_block() -> None:
         ("1e60", "block<e2m1fn,16,e4m3fn>", None, "cut off at the largest"),
         ("1", "block<e2m1fn,16,e4m3fn,apply=reciprocal>", "7", "≈ 0.888889 neighbours 0.5"),
         ("1/3", "mxfp4 | stochastic(8)", "1", "probability 171/256 edges nothing to do element 1.5"),
+        ("1", "mx6", "0.3,-12", "tile with 1 other; 2 along the last axis a 1, the largest magnitude of the tile"),
+        (
+            "1",
+            "mx6",
+            "0.3,-12",
+            "outer t 1: 2^(floor(log2(largest magnitude)) - 3), 1 for zeros; of these numbers alone",
+        ),
+        ("1", "mx6", "0.3,-12", "scale s 0.5 = 1/2, lns<1,0,unsigned,falling,none> 0x1"),
+        ("1", "mx6", "0.3,nan", "outer t NaN: a tile with NaN or an infinity has the scale NaN"),
         ("16777217", "mxfp8_e5m2 | via=float32", None, "via all rounded to float32 first: 16777216"),
     ],
 )
@@ -121,6 +130,7 @@ def test_explain_gives_the_value_of_the_definition(entry: Entry) -> None:
     assert isinstance(fmt, Scaled)
     tile = [parse_number(text) for text in ("2.7", "-11.5", "0.3")]
     t = exact_scaled.outer_scale(tile, fmt) if fmt.outer else exact_scaled.Fraction(1)
+    tile = tile[: fmt.scaling.size]
     value = exact_scaled.decode(exact_scaled.encode(tile, fe.as_quantizer(fmt), t), fmt, t)[0]
     shown = out.partition(" value ")[2].partition(" = ")[0].removeprefix("≈ ")
     assert math.isclose(float(shown), float(value), rel_tol=1e-8)
@@ -130,4 +140,5 @@ def test_a_block_that_makes_no_sense_is_refused() -> None:
     assert "e4m3fn has none" in refusal("explain", "3", "--format", "e4m3fn", "--block", "1,2")
     many = ",".join(map(str, range(17)))
     assert "a tile of nvfp4 has 16 numbers, got 18" in refusal("explain", "99", "--format", "nvfp4", "--block", many)
+    assert "an outer tile of mx9 has 16 numbers, got 18" in refusal("explain", "99", "--format", "mx9", "--block", many)
     assert "not a number: 'x'" in refusal("explain", "3", "--format", "mxfp4", "--block", "1,x")

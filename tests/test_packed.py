@@ -97,6 +97,7 @@ SCALED = {
     "mxfp4": fe.MX("e2m1fn"),
     "mxfp6": fe.MX("e2m3fn"),
     "nvfp4": fe.NVFP4(),
+    "mx6": fe.as_format("mx6"),
     "tensor": fe.PerTensor("int8"),
     "channel": fe.PerChannel("int5"),
     "affine": fe.GroupInt(4, 8, affine=True),
@@ -140,7 +141,13 @@ def test_tiles_that_are_packed_in_parts(fmt: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_bits_per_value_of_whole_tiles() -> None:
     x = some_values((64, 64))
-    for name, bits in (("mxfp4", 4.25), ("mxfp6", 6.25), ("nvfp4", 4.5 + 32 / 4096), ("square", 9)):
+    for name, bits in (
+        ("mxfp4", 4.25),
+        ("mxfp6", 6.25),
+        ("nvfp4", 4.5 + 32 / 4096),
+        ("square", 9),
+        ("mx6", 5 + 0.5 + 4),
+    ):
         assert fe.PackedArray.encode(x, SCALED[name]).bits_per_value == bits
     # a float16 scale and a zero point, which takes a byte, for eight codes
     assert fe.PackedArray.encode(x, SCALED["affine"]).bits_per_value == 7

@@ -12,7 +12,7 @@ from fmtemu.backends.numba.routes import as_dtype, code_dtype, number_format
 from fmtemu.backends.numba.scales import Scales, check_exact, find_scales
 from fmtemu.backends.numba.tiled import Tiles, decode_tiles
 from fmtemu.encoded import Encoded
-from fmtemu.formats import Scaled, as_format
+from fmtemu.formats import Scaled, Scaling, as_format
 from fmtemu.formats.base import Format
 from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer
@@ -154,14 +154,19 @@ def _scales_of(encoded: Encoded) -> Scales:
     """The scales, in float32 where that holds their format."""
     fmt, shape = encoded.quantizer.format, encoded.shape
     assert isinstance(fmt, Scaled)
-    numbers, extents = encoded.scales, fmt.scaling.extents(shape)
-    if fmt.scaling.scale is not None:
-        narrow = np.float32 if fits(fmt.scaling.scale, as_format("float32")) else np.float64
-        numbers = arrays.decode(numbers, fmt.scaling.scale, narrow, None)
+    numbers, extents = _numbers_of(encoded.scales, fmt.scaling), fmt.scaling.extents(shape)
     if fmt.outer is None:
         return Scales(numbers, encoded.zero_points, None, extents, extents)
-    return Scales(
-        numbers, encoded.zero_points, encoded.outer_scales.astype(np.float64), extents, fmt.outer.extents(shape)
+    outer = _numbers_of(encoded.outer_scales, fmt.outer).astype(np.float64)
+    return Scales(numbers, encoded.zero_points, outer, extents, fmt.outer.extents(shape))
+
+
+def _numbers_of(codes: Any, scaling: Scaling) -> Any:
+    """The scales that an Encoded holds, in float32 where that holds their format."""
+    if scaling.scale is None:
+        return codes
+    return arrays.decode(
+        codes, scaling.scale, _FLOAT32 if fits(scaling.scale, as_format("float32")) else _FLOAT64, None
     )
 
 
@@ -170,18 +175,18 @@ def _encoded(codes: Any, scales: Scales, quantizer: Quantizer, shape: tuple[int,
     assert isinstance(fmt, Scaled)
     return Encoded(
         codes=codes,
-        scales=_scale_codes(scales.scale, fmt),
+        scales=_scale_codes(scales.scale, fmt.scaling),
         zero_points=None if scales.zero_point is None else scales.zero_point.astype(np.int64),
-        outer_scales=None if scales.outer is None else scales.outer.astype(np.float32),
+        outer_scales=None if fmt.outer is None else _scale_codes(scales.outer, fmt.outer),
         quantizer=quantizer,
         shape=shape,
     )
 
 
-def _scale_codes(scale: Any, fmt: Scaled) -> Any:
-    if fmt.scaling.scale is None:
+def _scale_codes(scale: Any, scaling: Scaling) -> Any:
+    if scaling.scale is None:
         return scale.astype(np.float32)
-    return arrays.encode(scale, Quantizer(fmt.scaling.scale), None, (), 0, None)
+    return arrays.encode(scale, Quantizer(scaling.scale), None, (), 0, None)
 
 
 def _pad(codes: Any, extents: tuple[int, ...]) -> Any:

@@ -65,7 +65,10 @@ def run(
     found = Scales(None, None, None, extents, extents)
     outers = None
     if fmt.outer is not None:
-        found = find_outer(flat, fmt, x.shape, size)
+        known = find_outer(flat, fmt, x.shape, size)
+        if known is None:
+            return None
+        found = known
         outers = found.outer.astype(np.float32).ravel()
         if outers.size > 1:
             outers = found.outer_of_tiles(grid).astype(np.float32).ravel()

@@ -34,7 +34,7 @@ def facts_of(fmt: Scaled) -> Facts:
     """These facts of a format."""
     element, (least, most) = fmt.element, fmt.scaling.bounds
     largest = element.largest
-    return Facts(float(largest), float(element.lowest), float(least), float(most), float(largest * most))
+    return Facts(float(largest), float(element.lowest), float(least), float(most), float(fmt.outer_largest))
 
 
 @lru_cache(maxsize=1024)
@@ -67,7 +67,10 @@ def find_lost(fmt: Scaled) -> float | None:
     scaling = fmt.scaling
     if scaling.apply == "reciprocal":
         return 0.0
-    is_exact = scaling.has_power_scales and fmt.outer is None and scaling.bounds[0] >= _LEAST_POWER
+    least, most = scaling.bounds
+    if fmt.outer is not None:
+        least, most = least * fmt.outer.bounds[0], most * fmt.outer.bounds[1]
+    is_exact = fmt.has_power_factors and least >= _LEAST_POWER and most <= 1 / _LEAST_POWER
     return float(np.finfo(np.float32).smallest_subnormal) if is_exact else None
 
 

@@ -16,7 +16,8 @@ from fmtemu.backends.numba.compile import compiled_scales
 from fmtemu.backends.numba.grids import make_grid
 from fmtemu.backends.numba.scale_rules import facts_of, scale_rule
 from fmtemu.backends.numba.tiles import Extents, adjoining, find_greatest, reduce_tiles, spread, tile_grid
-from fmtemu.formats import Codebook, Format, Scaled, as_format
+from fmtemu.formats import Codebook, Format, Scaled, Scaling, as_format
+from fmtemu.formats.base import floor_log2
 from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
@@ -27,6 +28,16 @@ _SURE_BITS = 52
 _PIECE = 1 << 14
 #: Families whose decision boundaries are numbers of few bits.
 _RATIONAL = ("int", "fixed", "float", "posit", "codebook")
+
+
+class Level(NamedTuple):
+    """What scales of a scaling are found for: numbers up to ``largest``, which is at least 2**emax, that are made of
+    elements of a precision."""
+
+    scaling: Scaling
+    largest: float
+    emax: int
+    precision: int
 
 
 class Scales(NamedTuple):
@@ -48,7 +59,7 @@ class Scales(NamedTuple):
         grid = self.scale.shape if grid is None else grid
         if self.outer is None:
             return np.ones(grid)
-        return np.broadcast_to(spread(self.outer, self.ratio(), grid), grid)
+        return np.array(np.broadcast_to(spread(self.outer, self.ratio(), grid), grid))  # loops take what is writeable
 
     def ratio(self) -> Extents:
         """Tiles of an outer tile along every axis."""
@@ -67,9 +78,15 @@ def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
         largest, lowest = facts_of(fmt)[:2]
         if given is None and scaling.rule in ("nearest", "rceil"):  # the others go by the greatest magnitude
             spans = _spans(low, high) / (largest - lowest)
-            scales = scales._replace(scale=_clamp(_nearest(spans, fmt), greatest, fmt))
+            scales = scales._replace(scale=_clamp(_nearest(spans, scaling), greatest, scaling))
         scales = scales._replace(zero_point=np.clip(lowest - np.rint(low / scales.scale), lowest, largest))
-    if scaling.nonfinite == "nan" and wild is not None:
+    if wild is None:
+        return scales
+    if fmt.outer is not None and fmt.outer.nonfinite == "nan":
+        lost = reduce_tiles(np.logical_or, wild, scales.ratio())
+        scales = scales._replace(outer=np.where(lost, np.nan, scales.outer))
+        scales = scales._replace(scale=np.where(np.isnan(scales.outer_of_tiles()), facts_of(fmt).least, scales.scale))
+    if scaling.nonfinite == "nan":
         zero_point = None if scales.zero_point is None else np.where(wild, 0.0, scales.zero_point)
         scales = scales._replace(scale=np.where(wild, np.nan, scales.scale), zero_point=zero_point)
     return scales
@@ -104,18 +121,22 @@ def outer_scales(greatest: Any, fmt: Scaled, shape: tuple[int, ...]) -> Scales:
     return scales._replace(outer=_outer_scale(reduce_tiles(np.maximum, greatest, scales.ratio()), fmt))
 
 
-def find_outer(flat: Any, fmt: Scaled, shape: tuple[int, ...], size: int) -> Scales:
+def find_outer(flat: Any, fmt: Scaled, shape: tuple[int, ...], size: int) -> Scales | None:
     """The outer scales, and no others, of an array of ``shape`` whose tiles are runs of ``size`` of the elements
-    ``flat``."""
+    ``flat``; None where some are NaN."""
+    assert fmt.outer is not None
     scales = _without_outer(fmt, shape)
-    run = adjoining(shape, scales.outer_extents)
+    run = piece = adjoining(shape, scales.outer_extents)
+    if run:
+        piece = size
+        while piece < _PIECE and run % (2 * piece) == 0:
+            piece *= 2
+    tops, wild = find_greatest(flat, piece or size)
+    if wild is not None and fmt.outer.nonfinite == "nan":
+        return None
     if not run:
-        tops = find_greatest(flat, size)[0].reshape(tile_grid(shape, scales.extents))
-        return outer_scales(tops, fmt, shape)._replace(scale=None)
-    piece = size
-    while piece < _PIECE and run % (2 * piece) == 0:
-        piece *= 2
-    greatest = find_greatest(flat, piece)[0].reshape(-1, run // piece).max(axis=1)
+        return outer_scales(tops.reshape(tile_grid(shape, scales.extents)), fmt, shape)._replace(scale=None)
+    greatest = tops.reshape(-1, run // piece).max(axis=1)
     return scales._replace(outer=_outer_scale(greatest.reshape(tile_grid(shape, scales.outer_extents)), fmt))
 
 
@@ -140,7 +161,8 @@ def scale_by_rule(greatest: Any, t: Any, fmt: Scaled) -> Any:
         compiled_scales()(tops.view(np.int32), outers, scales, inverses, np.empty(tops.size), rule)
         return scales.reshape(greatest.shape).astype(np.float64)
     greatest = greatest.astype(np.float64)
-    return _clamp(_symmetric(greatest, t, fmt), greatest, fmt)
+    level = Level(fmt.scaling, facts_of(fmt).largest, fmt.element.emax, fmt.element.precision)
+    return _clamp(_ideal(greatest, t, level), greatest, fmt.scaling)
 
 
 def check_exact(quantizer: Quantizer, source: Format) -> None:
@@ -154,8 +176,9 @@ def check_exact(quantizer: Quantizer, source: Format) -> None:
             f"{fmt} cannot be cast in arrays: float64 must hold its elements, its scales and the product of the largest"
         )
     narrow = source.precision <= 24
-    powers = scaling.has_power_scales and fmt.outer is None and not scaling.affine
-    if not narrow and not (powers and scaling.rule != "nearest" and scaling.apply == "divide"):
+    powers = fmt.has_power_factors and not scaling.affine
+    is_nearest = "nearest" in (scaling.rule, fmt.outer and fmt.outer.rule)
+    if not narrow and not (powers and not is_nearest and scaling.apply == "divide"):
         raise TypeError(
             f"x holds numbers of {source.precision} bits, which {fmt} cannot round once; cast x to float32 first "
             "(scales that are powers of two, rule floor, ceil, rceil or even, take float64)"
@@ -175,7 +198,7 @@ def boundary_bits(quantizer: Quantizer) -> tuple[int | None, int]:
     scales that multiply them."""
     fmt, element, rounding = quantizer.format, quantizer.element.format, quantizer.rounding
     assert isinstance(fmt, Scaled)
-    shared = fmt.scaling.numbers.precision + (24 if fmt.outer is not None else 0)
+    shared = sum(level.numbers.precision for level in (fmt.scaling, fmt.outer) if level is not None)
     if element.family not in _RATIONAL:
         return None, shared
     bits = element.precision + 1
@@ -210,37 +233,38 @@ def _outer_extents(fmt: Scaled, shape: tuple[int, ...], extents: Extents) -> Ext
 
 
 def _outer_scale(greatest: Any, fmt: Scaled) -> Any:
-    """t: float32(greatest / (largest element * largest scale)), cut off at the ends of float32; 1 for zeros."""
-    ends = np.finfo(np.float32)
-    with np.errstate(over="ignore"):
-        t = (greatest.astype(np.float64) / facts_of(fmt).outer).astype(np.float32)
-    return np.where(greatest > 0, np.clip(t, ends.smallest_subnormal, ends.max), np.float32(1)).astype(np.float64)
+    """t by the rule from the greatest finite magnitudes of outer tiles; 1 for zeros."""
+    assert fmt.outer is not None
+    greatest = greatest.astype(np.float64)
+    level = Level(fmt.outer, facts_of(fmt).outer, floor_log2(fmt.outer_largest), fmt.element.precision)
+    t = np.where(greatest > 0, _ideal(greatest, np.ones(()), level), 1.0)
+    lowest, highest = map(float, fmt.outer.bounds)
+    return np.clip(t, lowest, highest)
 
 
-def _symmetric(greatest: Any, t: Any, fmt: Scaled) -> Any:
-    """s by the rule, not yet clamped; anything where ``greatest`` is 0."""
-    rule, element = fmt.scaling.rule, fmt.element
-    divisor = t * facts_of(fmt).largest
-    if rule == "nearest" or not fmt.scaling.has_power_scales:
-        return _nearest(greatest / divisor, fmt)
+def _ideal(greatest: Any, t: Any, level: Level) -> Any:
+    """A scale by the rule, under outer scales t, not yet clamped; anything where ``greatest`` is 0."""
+    scaling, rule, divisor = level.scaling, level.scaling.rule, t * level.largest
+    if rule == "nearest" or not scaling.has_power_scales:
+        return _nearest(greatest / divisor, scaling)
     if rule == "rceil":
         (m, e), (n, f) = np.frexp(greatest), np.frexp(divisor)
         return np.ldexp(1.0, e - f + (m > n))
     m, e = np.frexp(greatest / t)
     if rule == "even":
-        m = np.rint(np.ldexp(m, element.precision))
-        e = e + (m == 1 << element.precision)
+        m = np.rint(np.ldexp(m, level.precision))
+        e = e + (m == 1 << level.precision)
     if rule == "ceil":
         e = e + (m > 0.5)
-    return np.ldexp(1.0, e - 1 - element.emax)
+    return np.ldexp(1.0, e - 1 - level.emax)
 
 
-def _nearest(r: Any, fmt: Scaled) -> Any:
+def _nearest(r: Any, scaling: Scaling) -> Any:
     """r as a scale: to nearest, ties to even, or up (rceil)."""
-    if fmt.scaling.scale is None and fmt.scaling.rule == "nearest":
+    if scaling.scale is None and scaling.rule == "nearest":
         with np.errstate(over="ignore"):
             return r.astype(np.float32).astype(np.float64)  # infinity is clamped
-    return arrays.cast(r, saturating(fmt.scaling.numbers, fmt.scaling.rule), None, (), 0, None, None)
+    return arrays.cast(r, saturating(scaling.numbers, scaling.rule), None, (), 0, None, None)
 
 
 @lru_cache(maxsize=256)
@@ -249,9 +273,9 @@ def saturating(numbers: Format, rule: str) -> Quantizer:
     return Quantizer(numbers, "toward_positive" if rule == "rceil" else "nearest_even", "saturate")
 
 
-def _clamp(scale: Any, greatest: Any, fmt: Scaled) -> Any:
-    facts = facts_of(fmt)
-    return np.where(greatest > 0, np.minimum(np.maximum(scale, facts.least), facts.most), facts.least)
+def _clamp(scale: Any, greatest: Any, scaling: Scaling) -> Any:
+    lowest, highest = map(float, scaling.bounds)
+    return np.where(greatest > 0, np.minimum(np.maximum(scale, lowest), highest), lowest)
 
 
 def _spans(low: Any, high: Any) -> Any:

@@ -48,7 +48,7 @@ class Tiles:
 
     def encode(self, out: Any, seed: Any, stream: Any, offset: int) -> None:
         """Put the codes into the flat array ``out``; those of tiles without a scale are 0."""
-        unknown = np.isnan(self.scales.scale)
+        unknown = np.isnan(self.scales.scale * self.outers)
         if unknown.any():
             nowhere = np.broadcast_to(self.scales.spread(unknown, self.shape), self.shape).reshape(-1)
             self.x = np.where(nowhere, self.x.dtype.type(0), self.x)

@@ -22,8 +22,8 @@ from fmtemu.quantizer import Quantizer
 
 
 def parse_block(text: str | None, x: Value, quantizer: Quantizer) -> list[Value]:
-    """The numbers of a tile beside x, from ``text`` with commas between them, in which x may be or not;
-    raises ValueError for a format without scales and for more numbers than a tile has."""
+    """The numbers of a tile beside x, and of the outer tile where that has a size, from ``text`` with commas between
+    them, in which x may be or not; raises ValueError for a format without scales and for more numbers than that."""
     if text is None:
         return []
     fmt = quantizer.format
@@ -32,9 +32,11 @@ def parse_block(text: str | None, x: Value, quantizer: Quantizer) -> list[Value]
     others = [parse_number(part) for part in text.split(",")]
     if x in others:
         others.remove(x)
-    size = fmt.scaling.size
+    what, size = "a tile", fmt.scaling.size
+    if fmt.outer is not None and fmt.outer.size is not None:
+        what, size = "an outer tile", fmt.outer.size
     if size is not None and len(others) >= size:
-        raise ValueError(f"--block: a tile of {fmt} has {size} numbers, got {len(others) + 1}")
+        raise ValueError(f"--block: {what} of {fmt} has {size} numbers, got {len(others) + 1}")
     return others
 
 
@@ -57,14 +59,20 @@ def _rows(number: Value, others: list[Value], quantizer: Quantizer) -> Iterator[
     if quantizer.via is not None:
         tile = [oracle.cast(x, Quantizer(quantizer.via)) for x in tile]
         yield "via", f"all rounded to {quantizer.via} first: {describe(tile[0])}"
-    beside = f"with {len(others)} other{'s' * (len(others) > 1)}" if others else "this number alone"
+    everything, tile = tile, tile[: fmt.scaling.size]
+    beside = f"with {len(tile) - 1} other{'s' * (len(tile) > 2)}" if others else "this number alone"
     yield "tile", f"{beside}; {tile_in_words(fmt.scaling)}"
     finite = [Fraction(x) for x in tile if exact_scaled.is_finite(x)]
     if fmt.scaling.nonfinite == "nan" and len(finite) < len(tile):
         yield "scale s", f"NaN: {CHOICES['nonfinite']['nan']}"
         yield "value", "NaN"
         return
-    t = exact_scaled.outer_scale(tile, fmt) if fmt.outer is not None else Fraction(1)
+    found = exact_scaled.outer_scale(everything, fmt) if fmt.outer is not None else Fraction(1)
+    if found != found:
+        yield "outer t", f"NaN: {CHOICES['nonfinite']['nan']}"
+        yield "value", "NaN"
+        return
+    t = Fraction(found)
     s = exact_scaled.find_scale(tile, fmt, t)
     yield from _scale_rows(finite, fmt, s, t)
     quotient = exact_scaled.divide(tile[0], fmt, s, t)
@@ -83,7 +91,7 @@ def _scale_rows(finite: list[Fraction], fmt: Scaled, s: Fraction, t: Fraction) -
     a = max(high, -low)
     yield "a", f"{describe(a)}, the largest magnitude of the tile"
     if fmt.outer is not None:
-        yield "outer t", f"{describe(t)}: {outer_formula(fmt)}; of this tile alone"
+        yield "outer t", f"{describe(t)}: {outer_formula(fmt)}; of these numbers alone"
     if scaling.affine:
         span = fmt.element.largest - fmt.element.lowest
         r = (high - low) / span

@@ -11,8 +11,9 @@ from rich.table import Table
 from fmtemu.cli.show import show
 from fmtemu.cli.text import decimal, exact
 from fmtemu.formats import Scaled, Scaling
+from fmtemu.formats.base import floor_log2
 from fmtemu.formats.catalog import BY_NAME
-from fmtemu.formats.scaled import CHOICES, SCALE_RULES
+from fmtemu.formats.scaled import CHOICES, POWER_RULES, SCALE_RULES
 
 
 def show_scaled(fmt: Scaled, console: Console) -> None:
@@ -39,14 +40,17 @@ def _facts(fmt: Scaled) -> Iterator[tuple[str, str]]:
     yield "element", f"{fmt.element}, {fmt.bits} bits, at most {decimal(fmt.element.largest)}"
     yield "tile", f"{tile_in_words(scaling)}; {CHOICES['partial'][scaling.partial]}"
     lowest, highest = scaling.bounds
-    yield "scale s", f"{scaling.numbers}, {scaling.numbers.bits} bits, {exact(lowest)} to {exact(highest)}"
+    width = f"{scaling.numbers.bits} bit{'s' * (scaling.numbers.bits > 1)}"
+    yield "scale s", f"{scaling.numbers}, {width}, {exact(lowest)} to {exact(highest)}"
     yield "rule", f"{scaling.rule}: {SCALE_RULES[scaling.rule]}"
     if scaling.affine:
         yield "zero point z", f"the integer nearest to lowest - min / s, {fmt.bits} bits; s spans max - min"
     if fmt.outer is not None:
-        yield "outer scale t", f"float32, one for {tile_in_words(fmt.outer)}: {outer_formula(fmt)}"
+        yield "outer scale t", f"{fmt.outer.numbers}, one for {tile_in_words(fmt.outer)}: {outer_formula(fmt)}"
     yield "apply", f"{scaling.apply}: {CHOICES['apply'][scaling.apply]}"
     yield "not finite", f"{scaling.nonfinite}: {CHOICES['nonfinite'][scaling.nonfinite]}"
+    if fmt.outer is not None and fmt.outer.nonfinite == "nan":
+        yield "", f"for the outer scale, nan: {CHOICES['nonfinite']['nan']}"
     yield "bits per value", _bits(fmt)
 
 
@@ -59,7 +63,12 @@ def value_formula(fmt: Scaled) -> str:
 
 def outer_formula(fmt: Scaled) -> str:
     """What t is."""
-    return f"largest magnitude / ({decimal(fmt.element.largest)} * {decimal(fmt.scaling.bounds[1])}), 1 for zeros"
+    assert fmt.outer is not None
+    if fmt.outer.rule in POWER_RULES:
+        exponent = f"log2(largest magnitude)) - {floor_log2(fmt.outer_largest)}"
+        return f"2^({'ceil' if fmt.outer.rule == 'ceil' else 'floor'}({exponent}), 1 for zeros"
+    up = ", rounded up" if fmt.outer.rule == "rceil" else ""
+    return f"largest magnitude / ({decimal(fmt.element.largest)} * {decimal(fmt.scaling.bounds[1])}){up}, 1 for zeros"
 
 
 def tile_in_words(scaling: Scaling) -> str:
@@ -77,4 +86,6 @@ def _axis(axis: int) -> str:
 
 def _bits(fmt: Scaled) -> str:
     share = "a scale per tile besides" if fmt.scaling.size is None else "its share of the scale included"
+    if fmt.outer is not None and fmt.scaling.size is not None and fmt.outer.size is not None:
+        share = "its shares of both scales included"
     return f"{decimal(fmt.bits_per_value)}, {share}"

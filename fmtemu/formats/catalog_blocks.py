@@ -7,6 +7,7 @@ from fmtemu.formats.codebook import Codebook
 from fmtemu.formats.entry import Entry
 from fmtemu.formats.fixed import Fixed
 from fmtemu.formats.integer import Int
+from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
 from fmtemu.formats.scaled import Scaled, Scaling
 from fmtemu.formats.tables import NF4
@@ -29,6 +30,7 @@ _NVFP4_TRAINING = "NVIDIA, Pretraining Large Language Models with NVFP4, 2025: w
 _INT_OR_FLOAT = "Chen et al., INT v.s. FP: A Study of Fine-Grained Low-bit Quantization Formats, 2025"
 _MSFP = "Darvish Rouhani et al., Pushing the Limits of Narrow Precision Inferencing at Cloud Scale, 2020"
 _TENSTORRENT = "Tenstorrent Tensix, BFP2-B"
+_MICROEXPONENTS = "Darvish Rouhani et al., With Shared Microexponents, A Little Shifting Goes a Long Way, 2023"
 _FINER = "Fasoli et al., Is Finer Better? The Limits of Microscaling Formats in LLMs, 2026"
 _VS_QUANT = "Dai et al., VS-Quant: Per-vector Scaled Quantization, 2021"
 _DAS = "Das et al., Mixed Precision Training of CNNs using Integer Operations, 2018"
@@ -44,6 +46,14 @@ _GPTQ = "grid of Frantar et al., GPTQ, 2023, and Lin et al., AWQ, 2024"
 
 def _block(name: str, fmt: Scaled, source: str, *aliases: str) -> Entry:
     return Entry(name, fmt, "block", source, aliases)
+
+
+def _microexponents(name: str, bits: int, alias: str) -> Entry:
+    """Symmetric integers, a shift by 0 or 1 that two of them share, and an exponent that sixteen share."""
+    shift = LNS(1, 0, signed=False, specials="none", exponent="falling")
+    outer = Scaling(((-1, 16),), scale=_E8M0)
+    fmt = Block(Int(bits, symmetric=True), 2, shift, rule="floor", outer=outer)
+    return _block(name, fmt, _MICROEXPONENTS, alias)
 
 
 BLOCKS = (
@@ -68,6 +78,9 @@ BLOCKS = (
         for bits, aliases in ((3, ()), (4, ("bfp4_b",)), (5, ()), (6, ()), (7, ()), (8, ("bfp8_b", "bfloat8_b")))
     ),
     _block("bfp2_b", BlockFloat(2, 16), _TENSTORRENT),
+    _microexponents("mx9", 8, "smx9"),
+    _microexponents("mx6", 5, "smx6"),
+    _microexponents("mx4", 3, "smx4"),
     _block("bfp16", BlockFloat(8, 8), "AMD Ryzen AI, Block FP16", "bfp16ebs8"),
     _block("dfp16", PerTensor(Int(16), _E8M0), _DAS),
     _block("fp8_1x128", Block(_E4M3, 128, None), f"{_DEEPSEEK}: activations"),

@@ -8,12 +8,13 @@ from dataclasses import fields
 from typing import Any
 
 from fmtemu.formats.base import Format
-from fmtemu.formats.scaled import TILES, Scaled, Scaling
+from fmtemu.formats.scaled import Scaled, Scaling
+from fmtemu.formats.tiles import TILES
 
 _GRAMMAR = (
     "block<ELEMENT,TILE,SCALE,options>, TILE a size along the last axis (32), sizes of the last axes (16x16), "
-    f"size@axis joined by * (1@0*all@2*rest), or {', '.join(TILES)}; options outer=TILE, affine, "
-    "rule=, apply=, partial=, nonfinite=, lowest=, highest="
+    f"size@axis joined by * (1@0*all@2*rest), or {', '.join(TILES)}; options outer=TILE or "
+    "outer=scaling<TILE,SCALE,options>, affine, rule=, apply=, partial=, nonfinite=, lowest=, highest="
 )
 _OPTIONS = {f.name for f in fields(Scaling)} - {"tile", "rest", "scale", "affine"}
 
@@ -23,20 +24,35 @@ def parse_scaled(text: str, as_format: Callable[[object], Format]) -> Scaled:
     parts = split_outside_brackets(text.removeprefix("block<").removesuffix(">"))
     if len(parts) < 2:
         raise ValueError(f"{text!r}: a block is spelt {_GRAMMAR}")
-    options: dict[str, Any] = {}
     outer = None
     for part in parts[3:]:
+        if part.startswith("outer="):
+            if outer is not None:
+                raise ValueError(f"{text!r}: unknown or repeated option {part!r}; a block is spelt {_GRAMMAR}")
+            outer = _outer(part.removeprefix("outer="), text, as_format)
+    inner = [*parts[1:3], *(part for part in parts[3:] if not part.startswith("outer="))]
+    return Scaled(as_format(parts[0]), _scaling(inner, text, as_format), outer)
+
+
+def _outer(spelt: str, text: str, as_format: Callable[[object], Format]) -> Scaling:
+    """The outer scaling, of which TILE alone says that its scales are float32."""
+    if spelt.startswith("scaling<") and spelt.endswith(">"):
+        return _scaling(split_outside_brackets(spelt.removeprefix("scaling<").removesuffix(">")), text, as_format)
+    return _scaling([spelt], text, as_format)
+
+
+def _scaling(parts: list[str], text: str, as_format: Callable[[object], Format]) -> Scaling:
+    """The scaling that TILE, SCALE and options spell."""
+    options: dict[str, Any] = {}
+    for part in parts[2:]:
         name, _, value = part.partition("=")
-        if name == "outer" and outer is None:
-            outer = Scaling(**_tile(value, text))
-        elif part == "affine" and part not in options:
+        if part == "affine" and part not in options:
             options[part] = True
         elif name in _OPTIONS and name not in options:
             options[name] = _number(value, text) if name in ("lowest", "highest") else value
         else:
             raise ValueError(f"{text!r}: unknown or repeated option {part!r}; a block is spelt {_GRAMMAR}")
-    scaling = Scaling(**_tile(parts[1], text), scale=as_format(parts[2]) if len(parts) > 2 else None, **options)
-    return Scaled(as_format(parts[0]), scaling, outer)
+    return Scaling(**_tile(parts[0], text), scale=as_format(parts[1]) if len(parts) > 1 else None, **options)
 
 
 def _number(value: str, whole: str) -> float:

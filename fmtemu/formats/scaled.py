@@ -11,7 +11,9 @@ from typing import Any
 
 from fmtemu.formats.base import Format, Value, check_count, floor_log2
 from fmtemu.formats.fixed import FixedPoint
+from fmtemu.formats.lns import LNS
 from fmtemu.formats.minifloat import Float
+from fmtemu.formats.tiles import Tile, spell_tile
 
 #: Rule -> the scale s of a tile, from a (its largest finite magnitude), t (the outer scale) and
 #: r = a / (t * largest element); all exact, then clamped to the scale format's positive numbers.
@@ -50,12 +52,12 @@ class Scaling:
 
     ``tile`` gives the extent of a tile along the axes it names, ((axis, size), ...), size None for
     the whole axis; along all others it is ``rest``, 1 or None. ``scale`` is the scales' format;
-    None is float32. ``rule`` is one of SCALE_RULES, by default "floor" for powers of two, else "nearest";
+    None is float32. ``rule`` is one of SCALE_RULES, by default "floor" for a Float of powers of two, else "nearest";
     ``lowest`` and ``highest`` bound its scales. An ``affine`` tile has a zero point too. The other fields
     choose among CHOICES; ``nonfinite`` is "nan" by default where the scale has a NaN code.
     """
 
-    tile: tuple[tuple[int, int | None], ...] = ()
+    tile: Tile = ()
     rest: int | None = 1
     scale: Format | None = None
     rule: str = "format"
@@ -80,7 +82,8 @@ class Scaling:
                 "rounded to the result's dtype (coordinate='linear' makes them numbers of float32)"
             )
         if self.rule == "format":
-            object.__setattr__(self, "rule", "floor" if self.has_power_scales else "nearest")
+            is_exponent = self.has_power_scales and isinstance(self.scale, Float)
+            object.__setattr__(self, "rule", "floor" if is_exponent else "nearest")
         if self.rule not in tuple(SCALE_RULES):
             raise ValueError(f"Scaling: rule must be one of {', '.join(SCALE_RULES)}; got {self.rule!r}")
         if self.rule in POWER_RULES and not self.has_power_scales:
@@ -135,7 +138,9 @@ class Scaling:
 
     @property
     def has_power_scales(self) -> bool:
-        """Whether every scale is a power of two."""
+        """Whether scales are the powers of two between two of them."""
+        if isinstance(self.scale, LNS):
+            return self.scale.log_step == 1
         return isinstance(self.scale, Float) and self.scale.mantissa_bits == 0
 
     @property
@@ -197,10 +202,10 @@ class Scaled(Format):
     an ``outer`` scaling; affine: (element - zero point) * s.
 
     For one code it is its element's format, in units of the scale. In this order: (1) the largest
-    finite magnitude a of a tile; (2) t = float32(max a / (largest element * largest scale)), 1 if
-    that is 0; (3) s from a and t by the rule, the smallest scale for a tile of zeros; (4) each
-    element rounded once from the exact x / (s * t), saturating by default; (5) decoded values are
-    RN(RN(element * s) * t) in float32, or float64 for results of that dtype.
+    finite magnitude a of a tile; (2) t by the outer rule, from max a and in place of the largest
+    element that times the largest scale, 1 if max a is 0; (3) s from a and t by the rule, the smallest
+    scale for a tile of zeros; (4) each element rounded once from the exact x / (s * t), saturating by
+    default; (5) decoded values are RN(RN(element * s) * t) in float32, or float64 for such results.
     """
 
     element: Format
@@ -225,10 +230,13 @@ class Scaled(Format):
             return
         if not isinstance(self.outer, Scaling):
             raise TypeError(f"Scaled: outer must be a Scaling or None, got {self.outer!r}")
-        if self.outer != Scaling(tile=self.outer.tile, rest=self.outer.rest):
+        if self.outer.affine or self.outer.apply != "divide" or self.outer.partial != "short":
             raise ValueError(
-                f"Scaled: outer scales are float32 by rule 'nearest'; give tile and rest, not {self.outer!r}"
+                f"Scaled: affine, apply and partial are for the inner scaling, not for outer={self.outer!r}"
             )
+        numbers, last = self.outer.numbers, _FLOAT32.lsb_exponent
+        if numbers.precision > 24 or numbers.lsb_exponent < last or numbers.largest > _FLOAT32.largest:
+            raise ValueError(f"Scaled: an outer scale must be exact in float32, not {numbers}")
         if self.scaling.scale is None or self.scaling.affine:
             raise ValueError("Scaled: an outer scale is for symmetric tiles whose own scale has a format")
 
@@ -281,59 +289,57 @@ class Scaled(Format):
         return self.element.has_negative_zero
 
     # -- scales ------------------------------------------------------------------------------
-    def outer_scale(self, greatest: Fraction) -> Fraction:
-        """t before it is rounded to float32, from the largest finite magnitude of the outer tile."""
-        return greatest / (self.element.largest * self.scaling.bounds[1]) if greatest else Fraction(1)
+    @property
+    def has_power_factors(self) -> bool:
+        """Whether everything that multiplies an element is a power of two."""
+        return self.scaling.has_power_scales and (self.outer is None or self.outer.has_power_scales)
+
+    @property
+    def outer_largest(self) -> Fraction:
+        """The largest element times the largest scale, on which an outer scale puts the largest magnitude."""
+        return self.element.largest * self.scaling.bounds[1]
 
     def power_scale(self, magnitude: Fraction) -> Fraction:
         """s by rule floor, ceil or even from a / t > 0, before it is clamped."""
-        rule, element = self.scaling.rule, self.element
-        if rule == "even":
-            ulp = Fraction(2) ** (floor_log2(magnitude) - element.precision + 1)
-            magnitude = round(magnitude / ulp) * ulp  # Fraction rounds ties to even
-        exponent = floor_log2(magnitude)
-        if rule == "ceil" and magnitude > Fraction(2) ** exponent:
-            exponent += 1
-        return Fraction(2) ** (exponent - element.emax)
+        return _power(magnitude, self.scaling.rule, self.element.precision, self.element.emax)
+
+    def outer_power_scale(self, magnitude: Fraction) -> Fraction:
+        """t by such a rule from the largest magnitude of an outer tile."""
+        assert self.outer is not None
+        return _power(magnitude, self.outer.rule, self.element.precision, floor_log2(self.outer_largest))
 
     @property
     def bits_per_value(self) -> Fraction:
-        """Bits of an element and its share of the scale of a whole tile; where tiles extend along
-        whole axes, the element's alone."""
-        size = self.scaling.size
-        shared = self.scaling.numbers.bits + (self.bits if self.scaling.affine else 0)
-        return self.bits + (Fraction(shared, size) if size else Fraction(0))
+        """Bits of an element and its shares of the scales of whole tiles; where tiles extend along
+        whole axes, none of theirs."""
+        affine = Fraction(self.bits if self.scaling.affine else 0, self.scaling.size or 1)
+        shares = (Fraction(s.numbers.bits, s.size) for s in (self.scaling, self.outer) if s is not None and s.size)
+        return self.bits + sum(shares, affine if self.scaling.size else Fraction(0))
 
     def spelling(self) -> str:
-        parts = [str(self.element), _spell_tile(self.scaling), str(self.scaling.numbers)]
-        for f in fields(Scaling):
-            if f.name not in ("tile", "rest", "scale") and not self.scaling.is_default(f.name):
-                parts.append("affine" if f.name == "affine" else f"{f.name}={getattr(self.scaling, f.name)}")
+        parts = [str(self.element), *_spelt(self.scaling)]
         if self.outer is not None:
-            parts.append(f"outer={_spell_tile(self.outer)}")
+            tile, scale, *options = _spelt(self.outer)
+            is_plain = self.outer.scale is None and not options
+            parts.append(f"outer={tile}" if is_plain else f"outer=scaling<{','.join((tile, scale, *options))}>")
         return f"block<{','.join(parts)}>"
 
 
-#: How spellings call the commonest tiles: (tile, rest).
-TILES = {
-    "tensor": ((), None),
-    "channel": (((0, 1),), None),
-    "token": (((-1, None),), 1),
-    "element": ((), 1),
-}
+def _spelt(scaling: Scaling) -> list[str]:
+    """The tile, the scales' format, and what is not default."""
+    parts = [spell_tile(scaling.tile, scaling.rest), str(scaling.numbers)]
+    for f in fields(Scaling):
+        if f.name not in ("tile", "rest", "scale") and not scaling.is_default(f.name):
+            parts.append("affine" if f.name == "affine" else f"{f.name}={getattr(scaling, f.name)}")
+    return parts
 
 
-def _spell_tile(scaling: Scaling) -> str:
-    """The tile as formats.parse reads it: "32", "16x16", "32@0", "1@0*all@1*rest", "tensor" ..."""
-    tile, rest = scaling.tile, scaling.rest
-    for name, known in TILES.items():
-        if known == (tile, rest):
-            return name
-    sizes = ["all" if size is None else str(size) for _, size in tile]
-    trailing = tuple(axis for axis, _ in tile) == tuple(range(-len(tile), 0))
-    if rest == 1 and trailing and len(tile) == 1 and tile[0][1] is not None:
-        return sizes[0]
-    if rest == 1 and trailing and len(tile) > 1 and "all" not in sizes:
-        return "x".join(sizes)
-    items = [f"{size}@{axis}" for size, (axis, _) in zip(sizes, tile, strict=True)]
-    return "*".join(items + ["rest"] * (rest is None))
+def _power(magnitude: Fraction, rule: str, precision: int, emax: int) -> Fraction:
+    """The power of two that a rule finds for what reaches to 2**emax, with elements of a precision."""
+    if rule == "even":
+        ulp = Fraction(2) ** (floor_log2(magnitude) - precision + 1)
+        magnitude = round(magnitude / ulp) * ulp  # Fraction rounds ties to even
+    exponent = floor_log2(magnitude)
+    if rule == "ceil" and magnitude > Fraction(2) ** exponent:
+        exponent += 1
+    return Fraction(2) ** (exponent - emax)

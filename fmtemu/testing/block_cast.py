@@ -28,13 +28,13 @@ class Tile(NamedTuple):
     part: Part
     short: bool
     values: list[Value]
-    t: Fraction
+    t: Value
 
 
 def tiles_of(x: Array, fmt: Scaled) -> list[Tile]:
     """The tiles of an array, in the C order of their grid."""
     extents = fmt.scaling.extents(x.shape)
-    outer: dict[tuple[int, ...], Fraction] = {}
+    outer: dict[tuple[int, ...], Value] = {}
     large = fmt.outer.extents(x.shape) if fmt.outer is not None else x.shape
     if fmt.outer is not None:
         for part in _parts(x.shape, large):
@@ -74,12 +74,14 @@ def cast_tile_with(
     first; for symmetric scalings."""
     fmt = quantizer.format
     assert isinstance(fmt, Scaled)
-    if fmt.scaling.nonfinite == "nan" and not all(map(exact_scaled.is_finite, tile.values)):
+    is_wild = fmt.scaling.nonfinite == "nan" and not all(map(exact_scaled.is_finite, tile.values))
+    if is_wild or tile.t != tile.t:
         return [math.nan] * len(tile.values)
-    scale = find_scale(tile.values, fmt, tile.t)
-    quotients = [exact_scaled.divide(v, fmt, scale, tile.t) for v in tile.values]
+    t = Fraction(tile.t)
+    scale = find_scale(tile.values, fmt, t)
+    quotients = [exact_scaled.divide(v, fmt, scale, t) for v in tile.values]
     if via is not None:
         quotients = [exact.cast(q, via) if exact_scaled.is_finite(q) else q for q in quotients]
     codes = [exact.encode(q, quantizer.element) for q in quotients]
-    decoded = exact_scaled.decode(exact_scaled.Tile(scale, 0, codes), fmt, tile.t, source)
+    decoded = exact_scaled.decode(exact_scaled.Tile(scale, 0, codes), fmt, t, source)
     return [float(v) for v in decoded]

@@ -55,7 +55,8 @@ def block_suspects(quantizer: Quantizer, source: str) -> Iterator[Suspect]:
     if fmt.outer is not None:
         inner = Quantizer(Scaled(fmt.element, fmt.scaling), quantizer.rounding, quantizer.edges)
         yield Suspect("block_scale", "leaves out the outer scale", partial(whole, quantizer=inner))
-        for what, scaling in (("each row", Scaling(tile=((-1, None),))), ("the whole tensor", Scaling(rest=None))):
+        for what, tile, rest in (("each row", ((-1, None),), 1), ("the whole tensor", (), None)):
+            scaling = replace(fmt.outer, tile=tile, rest=rest)
             if scaling != fmt.outer:
                 outer = Quantizer(Scaled(fmt.element, fmt.scaling, scaling), quantizer.rounding, quantizer.edges)
                 yield Suspect("block_scale", f"has an outer scale of {what}", partial(whole, quantizer=outer))
@@ -135,10 +136,12 @@ def _cast_with(x: Array, quantizer: Quantizer, source: str, find_scale: Callable
 
 
 def _cast_outer(x: Array, quantizer: Quantizer, source: str, factor: Fraction) -> Made:
-    fmt, float32 = quantizer.format, Quantizer("float32", edges="saturate")
+    fmt = quantizer.format
     assert isinstance(fmt, Scaled)
+    assert fmt.outer is not None
+    numbers = Quantizer(fmt.outer.numbers, edges="saturate")
     for tile in tiles_of(x, fmt):
-        t = tile.t if tile.t == 1 else Fraction(exact.cast(tile.t * factor, float32))
+        t = tile.t if tile.t == 1 or tile.t != tile.t else exact.cast(Fraction(tile.t) * factor, numbers)
         yield tile.part, cast_tile(tile._replace(t=t), quantizer, source)
 
 

@@ -138,20 +138,21 @@ def _law(case: _Wrong, quantizer: Quantizer, source: str) -> str:
     """The law that a wrong tile breaks, from its numbers, its scale and its first wrong element."""
     fmt, tile = quantizer.format, case.tile
     assert isinstance(fmt, Scaled)
-    if not all(map(exact_scaled.is_finite, tile.values)):
-        return "nan" if any(v != v for v in tile.values) else "infinity"
+    if tile.t != tile.t or not all(map(exact_scaled.is_finite, tile.values)):
+        return "nan" if tile.t != tile.t or any(v != v for v in tile.values) else "infinity"
     if case.expected[case.first] == case.got[case.first] == 0:
         return "signed_zero"
     if np.isnan(case.got).all() or not case.got.any() or fmt.scaling.affine:
         return "block_scale"
-    scale = exact_scaled.find_scale(tile.values, fmt, tile.t)
+    t = Fraction(tile.t)
+    scale = exact_scaled.find_scale(tile.values, fmt, t)
     for factor in (Fraction(2), Fraction(1, 2), Fraction(4), Fraction(1, 4)):
         other = cast_tile_with(tile, quantizer, source, lambda v, f, t, factor=factor: scale * factor)  # type: ignore[misc]
         if agree(np.array(other), case.got, fmt.element).all():
             return "block_scale"
     wrong = ~agree(case.expected, case.got, fmt.element)
     laws = [
-        _element_law(v, quantizer, scale, tile.t, float(g))
+        _element_law(v, quantizer, scale, t, float(g))
         for v, g, bad in zip(tile.values, case.got, wrong, strict=True)
         if bad
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmtemu import exact, exact_scaled
-from fmtemu.formats import Format, Scaled, as_format
+from fmtemu.formats import Format, Scaled
 from fmtemu.formats.base import Value
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
@@ -26,7 +26,6 @@ Array = NDArray[Any]
 _WHOLE = 16
 #: Outer scales in turn: 1, and significands of many bits.
 _OUTER = (Fraction(1), Fraction(0x800001, 1 << 30), Fraction(0xFFFFFF, 1 << 22))
-_FLOAT32 = as_format("float32")
 
 
 def tile_size(fmt: Scaled) -> int:
@@ -41,7 +40,8 @@ def tile_columns(quantizer: Quantizer, dtype: np.dtype[Any]) -> list[Column]:
     size, numbers = tile_size(fmt), fmt.scaling.numbers
     columns = [Column("input", 8 * dtype.itemsize, size, "input", f"the bits of a {dtype.name}")]
     if fmt.outer is not None:
-        columns.append(Column("outer_scale", 32, 1, "input", "the bits of the outer scale t, a float32"))
+        outer = fmt.outer.numbers
+        columns.append(Column("outer_scale", outer.bits, 1, "input", f"the code of the outer scale t, {outer}"))
     if isinstance(rounding, Stochastic):
         columns.append(Column("random", rounding.bits, size, "input", "the random integer R"))
     columns.append(Column("scale", numbers.bits, 1, "expected", f"the code of the scale s, {numbers}"))
@@ -76,7 +76,7 @@ def decoded_tiles(data: Mapping[str, Array], fmt: Scaled, source: str) -> Array:
     for index, codes in enumerate(data["code"].reshape(len(data["scale"]), -1).tolist()):
         scale = fmt.scaling.numbers.value(int(data["scale"][index]))
         zero_point = int(Fraction(element.value(int(data["zero_point"][index])))) if "zero_point" in data else 0
-        t = Fraction(_FLOAT32.value(int(data["outer_scale"][index]))) if "outer_scale" in data else Fraction(1)
+        t = fmt.outer.numbers.value(int(data["outer_scale"][index])) if fmt.outer is not None else Fraction(1)
         tile = exact_scaled.Tile(scale, zero_point, codes)
         rows.append([float(value) for value in exact_scaled.decode(tile, fmt, t, carrier)])
     return np.array(rows, np.float64).reshape(data["code"].shape)
@@ -93,7 +93,7 @@ def _row(tile: Array, t: Fraction, quantizer: Quantizer) -> dict[str, Any]:
     made = exact_scaled.encode(values, quantizer, t, randoms)
     return {
         "input": tile.view(f"u{tile.itemsize}").tolist(),
-        "outer_scale": _code(t, _FLOAT32),
+        "outer_scale": _code(t, fmt.outer.numbers) if fmt.outer is not None else 0,
         "random": randoms,
         "scale": _code(made.scale, fmt.scaling.numbers),
         "zero_point": fmt.element.join(made.zero_point < 0, abs(made.zero_point)) if fmt.scaling.affine else 0,
@@ -139,7 +139,7 @@ def _tiles_at_scales(fmt: Scaled, dtype: np.dtype[Any], codes: list[int]) -> Ite
     numbers, element, size = fmt.scaling.numbers, fmt.element, tile_size(fmt)
     values, middles = decision_magnitudes(element, 1 << 8)
     units = cycle([(u, step) for step in range(3) for u in sorted({*values, *middles}) if u <= element.largest])
-    outer = cycle(_OUTER if fmt.outer is not None else (Fraction(1),))
+    outer = cycle(_outer_scales(fmt))
     row = 0
     for code in codes:
         t = next(outer)
@@ -154,6 +154,13 @@ def _tiles_at_scales(fmt: Scaled, dtype: np.dtype[Any], codes: list[int]) -> Ite
                 tile[row % size] = -large if row % 3 == 1 else large
                 row += 1
                 yield tile, t
+
+
+def _outer_scales(fmt: Scaled) -> list[Fraction]:
+    """Outer scales to take in turn, as numbers of their format."""
+    if fmt.outer is None:
+        return [Fraction(1)]
+    return [Fraction(exact.cast(t, Quantizer(fmt.outer.numbers, edges="saturate"))) for t in _OUTER]
 
 
 def _special_tiles(fmt: Scaled, dtype: np.dtype[Any]) -> list[tuple[Array, Fraction]]:

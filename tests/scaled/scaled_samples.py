@@ -15,6 +15,7 @@ FORMATS = [
     "mxfp4",
     "mxint8",
     "nvfp4",
+    "mx9",
     "msfp12",
     "q4_0",
     "block<e2m1fn,16,ue5m3,rule=rceil>",

@@ -24,6 +24,7 @@ FUSED += [
     "nvfp4",
     "block<e2m1fn,16,e4m3fn,outer=channel>",
     "block<e2m1fn,16,e4m3fn,outer=8@0*all@1>",
+    "block<e2m1fn,16,e4m3fn,outer=scaling<32,e8m0fnu,rule=ceil,nonfinite=element>>",
     "block<e2m1fn,16,ue5m3,rule=rceil>",
     "block<e2m1fn,32,e8m0fnu,rule=nearest>",
     "block<e4m3fn,16,float32>",
@@ -45,6 +46,8 @@ COMPOSED = [
     "block<posit8,16,float32>",
     "block<e2m1fn,16,e4m3fn,apply=reciprocal> | away_from_zero",
     "mxfp8_e5m2 | overflow=infinity",
+    "block<int8sym,2,lns<1,0,unsigned,falling,none>,rule=floor,outer=scaling<16,e8m0fnu,nonfinite=element>>",
+    "block<int5sym,4,e8m0fnu,outer=scaling<32,e8m0fnu,rule=rceil,nonfinite=element>> | stochastic(9)",
 ]
 TAKEN = FUSED + COMPOSED
 #: Through quotients in float32, the plain cast and products, whatever the tiles.

@@ -31,6 +31,17 @@ FORMATS = [
     "block<e2m1fn,16,e4m3fn,outer=channel>",
     "block<e2m1fn,16,e4m3fn,outer=tensor,apply=reciprocal>",
     "block<int4sym,8,uint4,rule=rceil,outer=channel>",
+    "mx9",
+    "mx4",
+    *(
+        f"block<int5sym,2,pow2_4,rule={rule},outer=scaling<8,e8m0fnu,rule={rule}>>"
+        for rule in ("ceil", "rceil", "even")
+    ),
+    "block<int5sym,2,lns<1,0,unsigned,falling,none>,outer=scaling<tensor,e8m0fnu,nonfinite=element>>",
+    "block<e2m1fn,4,e8m0fnu,outer=scaling<token,bfloat16>>",
+    "block<e2m1fn,4,e4m3fn,outer=scaling<channel,e8m0fnu,lowest=0.25,highest=4>>",
+    "block<e2m1fn,4,e4m3fn,outer=scaling<8,float16,rule=rceil,nonfinite=nan>>",
+    "block<int5sym,2x4,ue5m3,outer=scaling<4x8,e8m0fnu,rule=nearest>>",
     "block<posit8,8,float32>",
     "block<posit<8,1>,8,e8m0fnu>",
     "block<fixed<2,4>,8,bfloat16>",
@@ -102,7 +113,9 @@ def test_codes_equal_the_definition_and_decode_to_the_cast(spec: str) -> None:
         if fmt.scaling.affine:
             assert encoded.zero_points.ravel()[number] == tile.zero_point
         if fmt.outer is not None and fmt.outer.tile == ():
-            assert encoded.outer_scales.item() == float(t)
+            outer = fmt.outer.scale
+            found = encoded.outer_scales if outer is None else fe.decode(encoded.outer_scales, outer)
+            np.testing.assert_equal(found.item(), float(t))
     decoded, values = fe.decode(encoded), fe.cast(x, quantizer)
     np.testing.assert_array_equal(decoded.view(np.uint32), values.view(np.uint32))
 
@@ -112,7 +125,9 @@ def as_format(spec: str) -> Format:
 
 
 @pytest.mark.parametrize("rounding", ["nearest_away", "toward_zero", "toward_positive", "away_from_zero", "to_odd"])
-@pytest.mark.parametrize("spec", ["mxfp4", "nvfp4", "block<int8,channel,float32,affine>", "block<posit8,8,float32>"])
+@pytest.mark.parametrize(
+    "spec", ["mxfp4", "nvfp4", "mx6", "block<int8,channel,float32,affine>", "block<posit8,8,float32>"]
+)
 def test_elements_take_every_rounding(spec: str, rounding: str) -> None:
     x = sample(9, (6, 20), specials=False)
     quantizer = Quantizer(spec, rounding)
@@ -120,14 +135,16 @@ def test_elements_take_every_rounding(spec: str, rounding: str) -> None:
 
 
 @pytest.mark.parametrize("rounding", ["stochastic(8)", "stochastic(16,A)", "stochastic_equal(4)"])
-@pytest.mark.parametrize("spec", ["mxfp4", "nvfp4", "block<e4m3fn,3@0,e8m0fnu>", "block<int8,channel,float32,affine>"])
+@pytest.mark.parametrize(
+    "spec", ["mxfp4", "nvfp4", "mx9", "block<e4m3fn,3@0,e8m0fnu>", "block<int8,channel,float32,affine>"]
+)
 def test_stochastic_elements_take_the_bits_of_their_place_in_the_tensor(spec: str, rounding: str) -> None:
     x = sample(10, (6, 50), specials=False)
     quantizer = fe.as_quantizer(f"{spec} | {rounding}")
     np.testing.assert_array_equal(fe.cast(x, quantizer, seed=5), cast_exactly(x, quantizer, seed=5))
 
 
-@pytest.mark.parametrize("spec", ["mxfp4", "mxfp8_e5m2", "block<e4m3fn,4,e8m0fnu,rule=rceil>", "dfp16"])
+@pytest.mark.parametrize("spec", ["mxfp4", "mxfp8_e5m2", "block<e4m3fn,4,e8m0fnu,rule=rceil>", "dfp16", "mx9"])
 def test_float64_sources_under_powers_of_two(spec: str) -> None:
     x = sample(11, (6, 20), specials=True).astype(np.float64) * (1 + 2.0**-45)
     x[0, :4] = [1.0, 5e-324, -5e-324, 1e-300]

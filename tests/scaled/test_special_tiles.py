@@ -40,7 +40,9 @@ def test_zeros_have_the_smallest_scale_and_keep_their_sign(spec: str) -> None:
     fmt, encoded = scaled(spec), fe.encode(np.zeros(SHAPE, np.float32), spec)
     scales = encoded.scales if fmt.scaling.scale is None else fe.decode(encoded.scales, fmt.scaling.scale)
     assert (scales == float(fmt.scaling.bounds[0])).all()
-    assert encoded.outer_scales is None or (encoded.outer_scales == 1).all()
+    if fmt.outer is not None:
+        outers = encoded.outer_scales if fmt.outer.scale is None else fe.decode(encoded.outer_scales, fmt.outer.scale)
+        assert (outers == 1).all()
     values = fe.cast(np.full(SHAPE, -0.0, np.float32), spec)
     assert (values == 0).all()
     assert (np.signbit(values) == fmt.has_negative_zero).all()
@@ -48,12 +50,14 @@ def test_zeros_have_the_smallest_scale_and_keep_their_sign(spec: str) -> None:
 
 @pytest.mark.parametrize("spec", FORMATS)
 def test_nan_and_infinity_go_by_rule(spec: str) -> None:
-    """nonfinite="nan": the whole tile is NaN; "element": each is its element's affair, and leaves the rest alone."""
+    """nonfinite="nan": the whole tile, or outer tile, is NaN; "element": each is its element's affair, and leaves the
+    rest alone."""
     fmt, x = scaled(spec), normal()
     x[0, 3], x[1, 3], x[2, 3] = np.nan, np.inf, -np.inf
     wild, y = ~np.isfinite(x), fe.cast(x, spec)
-    if fmt.scaling.nonfinite == "nan":
-        height, width = fmt.scaling.extents(SHAPE)
+    ruined = next((level for level in (fmt.outer, fmt.scaling) if level and level.nonfinite == "nan"), None)
+    if ruined is not None:
+        height, width = ruined.extents(SHAPE)
         for top in range(0, SHAPE[0], height):
             for left in range(0, SHAPE[1], width):
                 part = np.s_[top : top + height, left : left + width]

@@ -33,6 +33,7 @@ SPECS = (
     "e2m1fn | nan=zero | stochastic(3)",
     "block<e2m1fn,4,e8m0fnu>",
     "block<e2m1fn,4,e4m3fn,outer=tensor> | stochastic(5,A) | nan=zero",
+    "mx4 | nan=zero",
     "block<uint4,4,float16,affine> | nan=zero",
     "block<int8,1,e8m0fnu>",
 )
@@ -162,6 +163,10 @@ def test_columns_of_tiles() -> None:
     outer = small("block<e2m1fn,4,e4m3fn,outer=tensor> | stochastic(5,A) | nan=zero")
     assert [column.name for column in outer.columns] == ["input", "outer_scale", "random", "scale", "code"]
     assert len(set(outer.data["outer_scale"].tolist())) == 3
+    assert [(column.name, column.bits) for column in small("mx4 | nan=zero").columns[1:3]] == [
+        ("outer_scale", 8),
+        ("scale", 1),
+    ]
     assert small("block<int8,tensor,float32> | nan=zero").inputs.shape[1] == 16
 
 

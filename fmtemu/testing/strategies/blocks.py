@@ -6,11 +6,18 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from fmtemu.formats import Format, Int, Scaled, Scaling, as_format
-from fmtemu.formats.scaled import CHOICES, POWER_RULES, SCALE_RULES, TILES
+from fmtemu.formats.scaled import CHOICES, POWER_RULES, SCALE_RULES
+from fmtemu.formats.tiles import TILES
 
 #: Formats of scales; None is float32.
 _SCALES = ("e8m0fnu", None, "e4m3fn", "float16", "bfloat16", "ue5m3")
 _LARGEST_SIZE = 32
+#: Scalings of outer tiles, which hold whole tiles of any kind.
+_OUTER = tuple(
+    Scaling(tile=tile, rest=rest, scale=scale)
+    for scale in (None, as_format("e8m0fnu"))
+    for tile, rest in (TILES["tensor"], TILES["token"])
+)
 
 
 @st.composite
@@ -33,7 +40,7 @@ def blocks(draw: st.DrawFn, elements: st.SearchStrategy[Format]) -> Scaled:
         partial=draw(st.sampled_from(list(CHOICES["partial"]))),
         nonfinite=draw(st.sampled_from(nonfinite)),
     )
-    outer = draw(st.sampled_from((None, Scaling(rest=None), Scaling(tile=((-1, None),)))))
+    outer = draw(st.sampled_from((None, *_OUTER)))
     return Scaled(element, scaling, None if scaling.scale is None or scaling.affine else outer)
 
 
