@@ -57,6 +57,7 @@ class Grid(NamedTuple):
     def numbers(self, of_tiles: Any, dtype: Any) -> Any:
         """The numbers of tiles, in C order, as loops take them."""
         numbers = np.ascontiguousarray(of_tiles, dtype).reshape(-1)
+        numbers = numbers if numbers.flags.writeable else numbers.copy()
         if self.repeats == 1:
             return numbers
         columns = self.place.columns

@@ -24,6 +24,7 @@ from fmtemu.rounding import Stochastic
 
 #: Bits of a product for which a float64 quotient is on the right side of every boundary.
 _SURE_BITS = 52
+_TINY = np.finfo(np.float32).tiny
 #: Elements of a piece of an outer tile whose greatest magnitude is found first.
 _PIECE = 1 << 14
 #: Families whose decision boundaries are numbers of few bits.
@@ -59,7 +60,7 @@ class Scales(NamedTuple):
         grid = self.scale.shape if grid is None else grid
         if self.outer is None:
             return np.ones(grid)
-        return np.array(np.broadcast_to(spread(self.outer, self.ratio(), grid), grid))  # loops take what is writeable
+        return np.broadcast_to(spread(self.outer, self.ratio(), grid), grid)
 
     def ratio(self) -> Extents:
         """Tiles of an outer tile along every axis."""
@@ -155,6 +156,11 @@ def reciprocals(factors: Any) -> Any:
 def scale_by_rule(greatest: Any, t: Any, fmt: Scaled) -> Any:
     """The scales, in float64, of tiles with these greatest magnitudes, in float32 or float64, under outer scales t."""
     rule = scale_rule(fmt)
+    if greatest.dtype == np.float32 and fmt.outer is not None and fmt.has_power_factors and rule is None:
+        with np.errstate(over="ignore", under="ignore"):
+            relative = greatest / np.asarray(t, np.float32)
+        if ((relative >= _TINY) == (greatest > 0)).all() and np.isfinite(relative).all():  # and so exact
+            return scale_by_rule(relative, np.ones(greatest.shape), Scaled(fmt.element, fmt.scaling))
     if greatest.dtype == np.float32 and rule is not None:
         tops, outers = np.ascontiguousarray(greatest).reshape(-1), np.ascontiguousarray(t, np.float32).reshape(-1)
         scales, inverses = np.empty_like(tops), np.empty_like(tops)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiles import cast_exactly
 
 import fmtemu as fe
 
@@ -69,3 +70,11 @@ def test_bits_count_both_scales(name: str, bits: int) -> None:
     fmt = fe.as_format(name)
     assert isinstance(fmt, fe.Scaled)
     assert fmt.bits_per_value == bits
+
+
+@pytest.mark.parametrize("spec", ["mx9", "block<int5sym,2,e8m0fnu,outer=scaling<16,e8m0fnu,rule=ceil>>"])
+def test_pairs_far_below_their_block(spec: str) -> None:
+    """Their quotients by the shared exponent are below the normal numbers of float32, or below all."""
+    x = np.exp2(np.linspace(127, -149, 16 * 64).reshape(64, 16)[:, ::-1]).astype(np.float32)
+    x[::2, 5] = 2.0**120
+    np.testing.assert_array_equal(fe.cast(x, spec), cast_exactly(x, fe.as_quantizer(spec)))
