@@ -20,7 +20,7 @@ Reals = NDArray[np.float64]
 METHODS = {
     "absmax": "the largest magnitude lands on the format's largest value",
     "percentile": "the magnitude that so many percent of the numbers do not exceed lands there; larger ones saturate",
-    "least_squares": "the squared error of the cast is smallest",
+    "least_squares": "of many scales that are tried, the one of which the cast has the smallest squared error",
     "octav": "of evenly spaced formats: Newton's iteration for the clipping point of least expected squared error",
 }
 

@@ -44,7 +44,7 @@ def cast(
     if result == _FLOAT32 and runs.run(x, out, quantizer, scale, seed, stream, offset, to_codes=False):
         return out
     if x.size:
-        x = np.ascontiguousarray(x)
+        x = np.asarray(x, order="C")
         tiles = Tiles(x, quantizer, find_scales(x, fmt, scale), scale is not None)
         tiles.cast(out.reshape(-1), carrier, seed, stream, offset)
     return out
@@ -62,11 +62,11 @@ def encode(
     codes = np.empty(x.shape, dtype)
     found = runs.run(x, codes, quantizer, scale, seed, stream, offset, to_codes=True)
     if found is None:
-        x = np.ascontiguousarray(x)
+        x = np.asarray(x, order="C")
         found = find_scales(x, fmt, scale)
         if x.size:
             Tiles(x, quantizer, found, scale is not None).encode(codes.reshape(-1), seed, stream, offset)
-    codes = _pad(codes, found.extents) if fmt.scaling.partial == "pad" else codes
+    codes = _pad(codes, found.extents) if fmt.scaling.partial == "pad" and x.shape else codes
     return _encoded(codes, found, quantizer, x.shape)
 
 
@@ -96,7 +96,7 @@ def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
     fit = fits(fmt.element, as_format(carrier)) and fits(fmt.scaling.numbers, as_format(carrier))
     exact = carrier if fit else _FLOAT64
     if codes.size:
-        decode_tiles(np.ascontiguousarray(codes), fmt, scales, exact, carrier, out.reshape(-1))
+        decode_tiles(np.asarray(codes, order="C"), fmt, scales, exact, carrier, out.reshape(-1))
     return out
 
 

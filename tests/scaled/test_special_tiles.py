@@ -106,12 +106,26 @@ def test_arrays_of_any_size(spec: str, shape: tuple[int, ...]) -> None:
     assert (x.size == 0) == (encoded.scales.size == 0)
 
 
-def test_a_number_is_a_tensor_without_axes() -> None:
-    assert fe.cast(np.float32(3.3), "block<int8,tensor,float32>") == np.float32(3.3)
-    assert fe.cast(5.0, "dfp16") == 5.0
-    encoded = fe.encode(np.float32(1.0), "dfp16")
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "dfp16",
+        "uint8_tensor",
+        "fp8_tensor | via=float32",
+        "block<int4,element,e4m3fn,outer=tensor>",
+        "block<int8,tensor,float32,affine,partial=pad>",
+    ],
+)
+def test_a_number_is_a_tensor_without_axes(spec: str) -> None:
+    encoded = fe.encode(np.float32(-2.0), spec)
     assert encoded.codes.shape == encoded.scales.shape == ()
-    assert fe.decode(encoded) == 1.0
+    assert encoded.zero_points is None or encoded.zero_points.shape == ()
+    assert fe.decode(encoded) == fe.cast(np.float32(-2.0), spec) == -2.0
+    assert fe.PackedArray.encode(np.array(-2.0, np.float32), spec).decode() == -2.0
+
+
+def test_a_python_number_is_a_float64() -> None:
+    assert fe.cast(5.0, "dfp16") == 5.0
 
 
 @pytest.mark.parametrize("spec", ["block<int8sym,1,float32>", "block<e4m3fn,1x1,e8m0fnu>", "block<e2m1fn,1,e4m3fn>"])
