@@ -265,6 +265,12 @@ def test_the_report_is_true(tmp_path: Path) -> None:
     assert "lost" not in out
 
 
+def test_the_report_counts_the_scales(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", some(2, 64))
+    out = run(tmp_path / "x.npy", tmp_path / "y.safetensors", "--format", "mxfp4", "--packed")
+    assert "bits per value 4.25 in the format, 4.25 in the file" in out
+
+
 def test_the_report_of_extremes(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.float32([1, 1e9, np.nan, np.inf, -0.0]))
     out = run(tmp_path / "x.npy", tmp_path / "y.npy", "--format", "e5m2")

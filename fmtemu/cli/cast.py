@@ -15,6 +15,7 @@ from rich.table import Table
 from fmtemu.cli.cast_tally import Tally
 from fmtemu.cli.cast_tensor import Advance, Job
 from fmtemu.cli.cast_work import cast_file
+from fmtemu.formats import Scaled
 
 
 def cast(job: Job, source: Path, target: Path, console: Console) -> None:
@@ -45,8 +46,9 @@ def _facts(job: Job, tallies: dict[str, Tally], total: Tally, copied: int) -> It
         worst = min(tallies, key=lambda name: (math.isnan(tallies[name].sqnr), tallies[name].sqnr))
         yield "lowest SQNR", f"{_decibels(tallies[worst].sqnr)}, of {worst}"
     in_file = 8 * total.bytes / max(total.values, 1)
-    bits = job.quantizer.format.bits
-    yield "bits per value", f"{bits} in the format, {in_file:.6g} in the file"
+    fmt = job.quantizer.format
+    bits = float(fmt.bits_per_value) if isinstance(fmt, Scaled) else fmt.bits
+    yield "bits per value", f"{bits:.6g} in the format, {in_file:.6g} in the file"
 
 
 def _decibels(sqnr: float) -> str:
