@@ -23,11 +23,31 @@ from fmtemu.rounding import Rounding
 
 
 class Part(NamedTuple):
-    """One of the arrays that a PackedArray holds: its shape, and its dtype in memory and where it is stored."""
+    """One of the arrays that a PackedArray holds: its shape, its dtype in memory and where it is stored, and the bits
+    of codes that are packed there, row by row, or 0."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     stored: np.dtype[Any]
+    packed_bits: int = 0
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """The shape where it is stored."""
+        if not self.packed_bits:
+            return self.shape
+        *rows, columns = self.shape or (1,)
+        return (*rows, -(-columns * self.packed_bits // 8))
+
+    def store(self, array: Any) -> Any:
+        """What is stored of the array in memory."""
+        return pack(np.atleast_1d(array), self.packed_bits) if self.packed_bits else array
+
+    def restore(self, stored: Any) -> Any:
+        """The array in memory, from what is stored."""
+        if self.packed_bits:
+            stored = unpack(stored, self.packed_bits, (self.shape or (1,))[-1])
+        return stored.reshape(self.shape).astype(self.dtype, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +159,10 @@ class PackedArray:
 
     @property
     def nbytes(self) -> int:
-        """The bytes it takes where it is stored: codes with the padding of rows, scales and zero points."""
+        """The bytes it takes where it is stored: codes and scales of a few bits with the padding of rows, other
+        scales, and zero points."""
         parts = find_parts(self.format, self.shape, self.layout).values()
-        return sum(math.prod(part.shape) * part.stored.itemsize for part in parts)
+        return sum(math.prod(part.stored_shape) * part.stored.itemsize for part in parts)
 
     @property
     def bits_per_value(self) -> Fraction:
@@ -178,12 +199,12 @@ def find_parts(fmt: Format, shape: tuple[int, ...], layout: str) -> dict[str, Pa
         return parts
     scaling = fmt.scaling
     tiles = _tiles(shape, scaling.extents(shape))
-    parts["scales"] = _part(tiles, _scale_dtype(scaling))
+    parts["scales"] = _scale_part(tiles, scaling)
     if scaling.affine:  # zero points are numbers of the element
         integer = "int" if fmt.element.has_negative else "uint"
         parts["zero_points"] = _part(tiles, "int64", f"{integer}{_whole_bytes(fmt.bits)}")
     if fmt.outer is not None:
-        parts["outer_scales"] = _part(_tiles(shape, fmt.outer.extents(shape)), _scale_dtype(fmt.outer))
+        parts["outer_scales"] = _scale_part(_tiles(shape, fmt.outer.extents(shape)), fmt.outer)
     return parts
 
 
@@ -197,9 +218,12 @@ def _part(shape: tuple[int, ...], dtype: str, stored: str | None = None) -> Part
     return Part(shape, np.dtype(dtype), np.dtype(stored or dtype))
 
 
-def _scale_dtype(scaling: Scaling) -> str:
-    """What holds a scale: its code, or the number where that is float32."""
-    return "float32" if scaling.scale is None else f"uint{_whole_bytes(scaling.scale.bits)}"
+def _scale_part(shape: tuple[int, ...], scaling: Scaling) -> Part:
+    """Scales: their codes, of which those of few bits are packed, or the numbers where they are float32."""
+    if scaling.scale is None:
+        return _part(shape, "float32")
+    bits = scaling.scale.bits
+    return _part(shape, f"uint{_whole_bytes(bits)}")._replace(packed_bits=bits if bits < 8 else 0)
 
 
 def _whole_bytes(bits: int) -> int:

@@ -98,6 +98,7 @@ SCALED = {
     "mxfp6": fe.MX("e2m3fn"),
     "nvfp4": fe.NVFP4(),
     "mx6": fe.as_format("mx6"),
+    "fine": fe.Block("int4", 16, "uint6", outer=fe.Scaling(((-1, None),), scale=fe.as_format("e8m0fnu"))),
     "tensor": fe.PerTensor("int8"),
     "channel": fe.PerChannel("int5"),
     "affine": fe.GroupInt(4, 8, affine=True),
@@ -139,6 +140,19 @@ def test_tiles_that_are_packed_in_parts(fmt: Any, monkeypatch: pytest.MonkeyPatc
     assert np.array_equal(packed.decode(), fe.decode(encoded), equal_nan=True)
 
 
+@pytest.mark.parametrize("shape", [(), (3, 0), (5,), (2, 3)])
+def test_scales_of_few_bits_share_bytes_in_files(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """The scales of a row of tiles, and the only one of a tensor, end a byte."""
+    for fmt in (fe.PerTensor("int8", "uint4"), fe.PerTensor("int8", "uint4", partial="pad"), fe.as_format("mx4")):
+        if shape or fmt != fe.as_format("mx4"):
+            packed = fe.PackedArray.encode(some_values(shape), fmt)
+            packed.save(tmp_path / "x.safetensors")
+            assert same(fe.PackedArray.load(tmp_path / "x.safetensors"), packed)
+    packed = fe.PackedArray.encode(some_values((2, 18)), "mx4")
+    assert (packed.scales.shape, packed.outer_scales.shape) == ((2, 9), (2, 2))
+    assert packed.nbytes == 2 * (7 + 2 + 2)
+
+
 def test_bits_per_value_of_whole_tiles() -> None:
     x = some_values((64, 64))
     for name, bits in (
@@ -146,7 +160,8 @@ def test_bits_per_value_of_whole_tiles() -> None:
         ("mxfp6", 6.25),
         ("nvfp4", 4.5 + 32 / 4096),
         ("square", 9),
-        ("mx6", 5 + 0.5 + 4),
+        ("mx6", 6),
+        ("fine", 4 + 6 / 16 + 8 / 64),
     ):
         assert fe.PackedArray.encode(x, SCALED[name]).bits_per_value == bits
     # a float16 scale and a zero point, which takes a byte, for eight codes

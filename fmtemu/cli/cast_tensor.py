@@ -18,7 +18,7 @@ from fmtemu.files.reading import Tensor
 from fmtemu.files.writing import Output
 from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.carrier import holds, smallest_carrier
-from fmtemu.packed import PackedArray, find_parts
+from fmtemu.packed import PackedArray, Part, find_parts
 from fmtemu.quantizer import Quantizer
 
 #: Values in memory at a time: few enough for their arrays to be reused memory, and a multiple of the groups of
@@ -63,7 +63,12 @@ class TensorCast:
             else:
                 parts = find_parts(fmt, tensor.shape, layout)
                 outputs = [
-                    Output(f"{self._name}.{name}", numpy_element(part.stored), part.shape, partial(self._part, name))
+                    Output(
+                        f"{self._name}.{name}",
+                        numpy_element(part.stored),
+                        part.stored_shape,
+                        partial(self._part, name, part),
+                    )
                     for name, part in parts.items()
                 ]
             first = (0, *tensor.shape[1:]) if tensor.shape else ()
@@ -89,9 +94,9 @@ class TensorCast:
             yield words
             self._advance(self._tensor.name, stop - start)
 
-    def _part(self, name: str) -> Iterable[Any]:
+    def _part(self, name: str, part: Part) -> Iterable[Any]:
         """The pieces of packed codes, or the scales that were found with them."""
-        return self._pieces() if name == "packed" else [self._scales.pop(name)]
+        return self._pieces() if name == "packed" else [part.store(self._scales.pop(name))]
 
     def _cast(self, words: Any, start: int) -> tuple[Any, Any, Any]:
         """The values of words whose first has an index, what becomes of them, and the words for that."""

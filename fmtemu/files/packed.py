@@ -16,7 +16,7 @@ from fmtemu.files.elements import SAFETENSORS, numpy_element
 from fmtemu.files.safetensors import Header, are_counts, read_header
 from fmtemu.files.writing import Output, write_tensors
 from fmtemu.formats import Format, as_format
-from fmtemu.packed import PackedArray, find_parts
+from fmtemu.packed import PackedArray, Part, find_parts
 
 #: The key of a file's metadata that says, as JSON, how its arrays are packed, and the version of that.
 KEY, VERSION = "fmtemu", 1
@@ -33,9 +33,9 @@ def save_packed(arrays: Mapping[str, PackedArray], path: str | os.PathLike[str])
         if not isinstance(array, PackedArray):
             raise TypeError(f"save_packed: {name!r} must be a PackedArray, got {type(array).__name__}")
     outputs = [
-        Output(f"{name}.{part}", numpy_element(stored), shape, partial(_whole, array, part))
+        Output(f"{name}.{key}", numpy_element(part.stored), part.stored_shape, partial(_whole, array, key, part))
         for name, array in arrays.items()
-        for part, (shape, _, stored) in find_parts(array.format, array.shape, array.layout).items()
+        for key, part in find_parts(array.format, array.shape, array.layout).items()
     ]
     if Path(path).suffix != ".safetensors":
         raise ValueError(f"packed arrays are saved to .safetensors files, not {path}")
@@ -51,9 +51,9 @@ def load_packed(path: str | os.PathLike[str]) -> dict[str, PackedArray]:
         return {name: _load(file, header, name, about) for name, about in _described(header).items()}
 
 
-def _whole(array: PackedArray, part: str) -> list[Any]:
+def _whole(array: PackedArray, key: str, part: Part) -> list[Any]:
     """A part as the only piece of its tensor."""
-    return [np.asarray(getattr(array, part))]
+    return [part.store(np.asarray(getattr(array, key)))]
 
 
 def describe(arrays: Mapping[str, tuple[Format, tuple[int, ...], str]]) -> dict[str, str]:
@@ -93,11 +93,11 @@ def _load(file: BinaryIO, header: Header, name: str, about: dict[str, Any]) -> P
     """One packed array of an open file."""
     fmt, shape, layout = as_format(about["format"]), tuple(about["shape"]), about["layout"]
     found = {}
-    for part, (part_shape, dtype, stored) in find_parts(fmt, shape, layout).items():
-        entry = header.entries.get(f"{name}.{part}")
-        if entry is None or entry.shape != part_shape or SAFETENSORS[entry.dtype].words != stored:
+    for key, part in find_parts(fmt, shape, layout).items():
+        entry, expected = header.entries.get(f"{name}.{key}"), part.stored_shape
+        if entry is None or entry.shape != expected or SAFETENSORS[entry.dtype].words != part.stored:
             given = "is missing" if entry is None else f"is {entry.dtype} of shape {entry.shape}"
-            raise ValueError(f"the tensor {name}.{part} must be {stored} of shape {part_shape}, and {given}")
+            raise ValueError(f"the tensor {name}.{key} must be {part.stored} of shape {expected}, and {given}")
         file.seek(entry.start)
-        found[part] = np.fromfile(file, stored, math.prod(part_shape)).reshape(part_shape).astype(dtype)
+        found[key] = part.restore(np.fromfile(file, part.stored, math.prod(expected)).reshape(expected))
     return PackedArray(fmt, shape, layout=layout, **found)
