@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of torch, imported later: each core has a worker of its own
 
 Oracle = Callable[[str], "np.lib.npyio.NpzFile"]
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 #: Elements whose scales are found before any of them is rounded: they stay in the first-level cache.
 GROUP = 2048
+#: The same where random numbers and quotients stay there too.
+PIECE = 512
 #: Elements that the cache takes at a time.
 LINE = 16
 #: The longest blocks of which the next is fetched while one is rounded.
@@ -63,6 +65,60 @@ def make_blocks(identity):
         return highest >= INFINITY
 
     return blocks
+
+
+def make_rounded(identity):
+    """The loop from elements to their values or codes under any rounding."""
+
+    def rounded(x, y, scales, outers, rule, values, size, key0, key1, offset):
+        """The same by quotients rounded to odd, or the products that the rule takes for them; element i draws the
+        random bits of element offset + i."""
+        identity  # noqa: B018
+        q = QuickFields(*to_fixed_tuple(values, quick_count))
+        length = SIZE if SIZE else size
+        many = max(PIECE // length, 1)
+        is_product = rule[IS_SURE] != ZERO
+        lost = ZERO_REAL if rule[IS_RECIPROCAL] != ZERO else LEAST_REAL
+        ahead = many * length if length <= FAR else PIECE
+        highest, lead = ZERO, 0
+        tops, inverses, exact = empty(many, word), empty(many, real), empty(many, double)
+        kept, random = empty(PIECE, real), zeros(PIECE + ROOM, int32)
+        for first in range(0, scales.size, many):
+            count = min(many, scales.size - first)
+            find_tops(x, first * length, length, tops[:count])
+            shared, outer_shared = scales[first : first + count], outers[first : first + count]
+            find_scales(tops[:count], outer_shared, shared, inverses, exact, rule)
+            for i in range(count):
+                highest = maximum(highest, tops[i])
+            for start in range(0, length, PIECE):  # pieces of a block, or whole ones
+                span, at = min(length - start, PIECE), first * length + start
+                for i in range(count):
+                    inverse, wide_inverse, place = inverses[i], exact[i], at + i * span
+                    for j in range(place + ahead, place + ahead + span, LINE):
+                        fetch(x, j)
+                        fetch(y, j)
+                    if is_product:
+                        for j in range(span):
+                            put_kept(kept, i * span + j, multiply_once(get(x, place + j), inverse, lost))
+                    else:
+                        for j in range(span):
+                            put_kept(kept, i * span + j, from_bits(quotient(get(x, place + j), wide_inverse)))
+                if DRAWS:
+                    lead = draw(random, count * span, offset + uint64(at), q.bits, key0, key1)
+                drawn = random[lead : lead + count * span]
+                if TO_CODES:
+                    for j in range(count * span):
+                        put(y, at + j, element(to_bits(kept[j]), word(drawn[j]), q))
+                else:
+                    for j in range(count * span):
+                        kept[j] = from_bits(element(to_bits(kept[j]), word(drawn[j]), q))
+                    for i in range(count):
+                        scale, outer, place = shared[i], outer_shared[i], at + i * span
+                        for j in range(span):
+                            put(y, place + j, real(get_kept(kept, i * span + j) * scale) * outer)
+        return highest >= INFINITY
+
+    return rounded
 
 
 def make_greatest(identity):

@@ -34,7 +34,7 @@ def cast(
     """See fmtemu.cast."""
     x, fmt, given = _source("cast", x, quantizer, zero_point)
     arrays.check_random(quantizer, seed, stream, offset, x.size)
-    result = _result_dtype(given, dtype)
+    result = _result_dtype(given, None if dtype is None else as_dtype(dtype))
     if out is None:
         out = np.empty(x.shape, result)
     else:
@@ -141,8 +141,8 @@ def _source_dtype(quantizer: Quantizer, given: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @lru_cache(maxsize=256)
-def _result_dtype(given: np.dtype[Any], wanted: Any) -> np.dtype[Any]:
-    result = given.newbyteorder("=") if wanted is None else as_dtype(wanted)
+def _result_dtype(given: np.dtype[Any], wanted: np.dtype[Any] | None) -> np.dtype[Any]:
+    result = given.newbyteorder("=") if wanted is None else wanted
     if wanted is None and given.kind in "iub":
         raise TypeError(f"cast: x is {given}, which holds no fractions: give dtype=float32, or use encode")
     if not isinstance(number_format(result), Format) or result.kind in "iub":

@@ -58,7 +58,7 @@ def compiled(family: str, quick: str | None, rounding: str, bits: int, source: s
     target = getattr(types, "uint8" if codes == "pairs" else codes) if codes else real
     arguments = [types.Array(real, 1, "C", readonly=True), target[::1], word[::1]]
     if stochastic:
-        arguments += [types.uint32, types.uint32, types.uint64]
+        arguments += _DRAW
     return njit(types.boolean(*arguments), cache=True, nogil=True)(loop)
 
 
@@ -87,6 +87,17 @@ def compiled_blocks(family: str, size: int, codes: str | None) -> Any:
     names = _block_names(size) | _element_names(family, codes)
     arguments = [_SOURCE, _target(codes), _REALS, _REALS, _WORDS, _WORDS, _COUNT]
     return _compile_blocks("blocks", (family, size, codes), names, arguments)
+
+
+@cache
+def compiled_rounded(family: str, rounding: str, size: int, codes: str | None) -> Any:
+    """The loop over blocks whose elements go through the kernel of a family or a short cut, bound to a ``rounding`` as
+    for compiled; the others as for compiled_blocks."""
+    names, draws_bits = dict(_block_names(size)), rounding == "stochastic"
+    names["element"] = _names(32, rounding, True)[_kernel("encode" if codes else "cast", family)]
+    names.update(_fields_of(family), DRAWS=draws_bits, TO_CODES=codes is not None)
+    arguments = [_SOURCE, _target(codes), _REALS, _REALS, _WORDS, _WORDS, _COUNT, *_DRAW]
+    return _compile_blocks("rounded", (family, rounding, size, codes), names, arguments)
 
 
 @cache
@@ -144,6 +155,7 @@ def _compile_grid(name: str, options: tuple[Any, ...], names: dict[str, Any], ar
 _SOURCE = types.Array(types.float32, 1, "C", readonly=True)
 _BYTES, _WORDS, _REALS, _DOUBLES = types.uint8[::1], types.int32[::1], types.float32[::1], types.float64[::1]
 _COUNT = types.int64
+_DRAW = (types.uint32, types.uint32, types.uint64)
 _GRID = (types.int64[::1], _COUNT, _COUNT, _COUNT)
 
 
@@ -158,11 +170,13 @@ def _block_names(size: int) -> dict[str, Any]:
     wide = words.operations(64)
     names.update(wide_bits=wide["to_bits"], wide_value=wide["from_bits"], double=np.float64, real=np.float32)
     names.update(BELOW=np.int64((1 << 29) - 1), BELOW_ODD=np.int64((1 << 29) - 8), UNITS_4=np.int64(4))
-    names.update(min=min, max=max, SIZE=size, GROUP=block_loops.GROUP)
+    names.update(min=min, max=max, SIZE=size, GROUP=block_loops.GROUP, PIECE=block_loops.PIECE)
     names.update(LINE=block_loops.LINE, FAR=block_loops.FAR)
     names.update(ZERO_REAL=np.float32(0), ONE_REAL=np.float32(1), GREATEST_REAL=np.finfo(np.float32).max)
+    names.update(LEAST_REAL=np.finfo(np.float32).smallest_subnormal)
     names.update(LEAST_INVERSE=np.float64(2.0**-126), MOST_INVERSE=np.float64(2.0**126))
-    names.update(Rule=ScaleRule, rule_count=len(ScaleRule._fields), IS_SURE=ScaleRule._fields.index("is_sure"))
+    names.update(Rule=ScaleRule, rule_count=len(ScaleRule._fields), zeros=np.zeros)
+    names.update({field.upper(): ScaleRule._fields.index(field) for field in ("is_sure", "is_reciprocal")})
     names.update(Scale=PowerScale, scale_count=len(PowerScale._fields), OPPOSITE=np.int32(254))
     names.update(wide=np.int64, wide_shl=wide["shl"], wide_maximum=wide["maximum"], PLACES=wide["MANTISSA"])
     names.update(EXPONENT=wide["INFINITY"], UNIT=np.int64(52 << 52))
@@ -173,6 +187,7 @@ def _block_names(size: int) -> dict[str, Any]:
     for name in ("greatest", "quotient", "is_doubtful", "find_tops", "find_scales"):
         function = renamed(getattr(block_loops, name), names, tag)
         names[name] = njit(forceinline=True, error_model="numpy")(function)
+    names["multiply_once"] = njit(renamed(grid_loops.multiply_once, names, tag))
     names["__name__"] = block_loops.__name__
     return names
 
@@ -185,9 +200,12 @@ def _element_names(family: str, codes: str | None) -> dict[str, Any]:
         "element": names[f"{'encode' if codes else 'cast'}_{family}"],
         "doubt": names[f"doubt_{family}"],
         "finish": njit(renamed(finish, names, "blocks")),
-        "quick_count": len(FIELDS[family]),
-        "QuickFields": namedtuple(f"Fields_{family}", FIELDS[family]),
+        **_fields_of(family),
     }
+
+
+def _fields_of(family: str) -> dict[str, Any]:
+    return {"quick_count": len(FIELDS[family]), "QuickFields": namedtuple(f"Fields_{family}", FIELDS[family])}
 
 
 def _compile_blocks(name: str, options: tuple[Any, ...], names: dict[str, Any], arguments: list[Any]) -> Any:

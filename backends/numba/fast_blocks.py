@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from fmtemu.backends.numba.compile import compiled_blocks
+from fmtemu.backends.numba.compile import compiled_blocks, compiled_rounded
 from fmtemu.backends.numba.routes import code_dtype
 from fmtemu.backends.numba.scale_rules import as_words, scale_rule
 from fmtemu.backends.numba.scales import boundary_bits
 from fmtemu.backends.numba.tiles import usual_size
 from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.carrier import fits
-from fmtemu.kernels.plan import has_kernel
+from fmtemu.kernels.bits import layout
+from fmtemu.kernels.enclosed import ENCLOSED
+from fmtemu.kernels.plan import has_kernel, make_plan
 from fmtemu.kernels.shortcut import SHORTCUTS, find_shortcut
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Rounding
@@ -24,18 +26,21 @@ _ODD_BITS, _NEAR_BITS = 23, 49
 _MOST_BITS = 10
 #: Numbers between these have boundaries, up to 2**-31 below them, that are normal in float32.
 _LEAST, _MOST = 2.0**-94, 2.0**100
+#: The greatest magnitude bits of a finite float32.
+_FINITE = layout(32)["INFINITY"] - 1
 
 
 class Path(NamedTuple):
     """The way of arrays under one quantizer.
 
-    ``rule``: that of the scales, or None; ``fused``: the loop that does all for elements rounded to nearest, or None,
-    and ``fields`` its kernel's numbers.
+    ``rule``: that of the scales, or None; ``loop``: the one that does all, or None, and ``fields`` its kernel's
+    numbers; ``draws``: whether it is that of any rounding, and takes a key and an offset.
     """
 
     rule: Any
-    fused: Any = None
+    loop: Any = None
     fields: Any = None
+    draws: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -49,15 +54,21 @@ def find_path(quantizer: Quantizer, size: int, *, to_codes: bool) -> Path | None
     number, is_power = fmt.element, fmt.scaling.has_power_scales and fmt.outer is None
     if fmt.scaling.affine or not is_narrow(quantizer):
         return None
-    rule = scale_rule(fmt)
+    rule, codes = scale_rule(fmt), code_dtype(number).name if to_codes else None
+    if rule is None:
+        return Path(rule)
     shortcut = find_shortcut(element, 32, to_codes=to_codes) if element.rounding == Rounding("nearest_even") else None
-    if rule is None or shortcut is None or shortcut.family not in ("saturating", "even"):
+    is_near = is_power or number.bits <= _MOST_BITS or fmt.scaling.apply == "reciprocal"
+    if shortcut is not None and shortcut.family in ("saturating", "even") and is_near:
+        fields = [shortcut.fields[name] for name in SHORTCUTS[shortcut.family]]
+        return Path(rule, compiled_blocks(shortcut.family, usual_size(size), codes), as_words(fields))
+    plan = make_plan(element, 32, to_codes=to_codes)
+    if plan.table or plan.family in ENCLOSED:
         return Path(rule)
-    if not is_power and number.bits > _MOST_BITS and fmt.scaling.apply == "divide":
-        return Path(rule)
-    fields = [shortcut.fields[name] for name in SHORTCUTS[shortcut.family]]
-    loop = compiled_blocks(shortcut.family, usual_size(size), code_dtype(number).name if to_codes else None)
-    return Path(rule, loop, as_words(fields))
+    is_quick = plan.quick is not None and plan.tame == _FINITE and not plan.quick_table
+    family, values = (plan.quick, plan.quick_values) if is_quick else (plan.family, plan.values)
+    rounding = "stochastic" if element.rounding.is_stochastic else "nearest_even" if is_quick else "any"
+    return Path(rule, compiled_rounded(family, rounding, usual_size(size), codes), as_words(values), draws=True)
 
 
 @lru_cache(maxsize=1024)

@@ -26,6 +26,7 @@ from fmtemu.backends.numba.tiles import adjoining, find_greatest, tile_grid
 from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer
+from fmtemu.random import derive_key
 
 #: Elements whose scales are found together, and of which the last-level cache keeps the most until they are rounded.
 SLAB = 1 << 20
@@ -182,14 +183,21 @@ class _Run:
         path, tiles, x = self.path, slice(start // self.size, stop // self.size), self.x[start:stop]
         outers = self._outers(tiles)
         scales = np.empty_like(outers) if self.scales is None else self.scales[tiles]
-        is_whole = path.fused is not None and self.given is None
-        if is_whole and not path.fused(x, out, scales, outers, path.rule, path.fields, self.size):
-            return
+        if path.loop is not None and self.given is None:
+            draw = self._draw(start) if path.draws else ()
+            if not path.loop(x, out, scales, outers, path.rule, path.fields, self.size, *draw):
+                return
         tops, wild = find_greatest(x, self.size)
         slab = _Slab(x, out, start, self.size, scales, outers, self._find(tops, scales, outers, tiles))
         if wild is not None and self._format.scaling.nonfinite == "nan":
             slab.scales[wild] = slab.inverses[wild] = np.nan
         self._compose(slab, kept)
+
+    def _draw(self, start: int) -> tuple[Any, ...]:
+        """The key and the offset of the element at ``start``, of no use where nothing is drawn."""
+        seed, stream, offset = self.draw
+        key = derive_key(seed, stream) if self.quantizer.rounding.is_stochastic else (0, 0)
+        return np.uint32(key[0]), np.uint32(key[1]), np.uint64(offset + start)
 
     def _outers(self, tiles: slice) -> Any:
         count = tiles.stop - tiles.start
