@@ -33,12 +33,29 @@ _RATIONAL = ("int", "fixed", "float", "posit", "codebook")
 
 class Level(NamedTuple):
     """What scales of a scaling are found for: numbers up to ``largest``, which is at least 2**emax, that are made of
-    elements of a precision."""
+    elements of a precision; and the bounds of the scales, ``least`` and ``most``."""
 
     scaling: Scaling
     largest: float
     emax: int
     precision: int
+    least: float
+    most: float
+
+
+@lru_cache(maxsize=1024)
+def level_of(fmt: Scaled) -> Level:
+    """That of a format's tiles."""
+    facts = facts_of(fmt)
+    return Level(fmt.scaling, facts.largest, fmt.element.emax, fmt.element.precision, facts.least, facts.most)
+
+
+@lru_cache(maxsize=1024)
+def outer_level_of(fmt: Scaled) -> Level:
+    """That of its outer tiles."""
+    assert fmt.outer is not None
+    least, most = map(float, fmt.outer.bounds)
+    return Level(fmt.outer, facts_of(fmt).outer, floor_log2(fmt.outer_largest), fmt.element.precision, least, most)
 
 
 class Scales(NamedTuple):
@@ -79,7 +96,7 @@ def find_scales(x: Any, fmt: Scaled, given: Any = None) -> Scales:
         largest, lowest = facts_of(fmt)[:2]
         if given is None and scaling.rule in ("nearest", "rceil"):  # the others go by the greatest magnitude
             spans = _spans(low, high) / (largest - lowest)
-            scales = scales._replace(scale=_clamp(_nearest(spans, scaling), greatest, scaling))
+            scales = scales._replace(scale=_clamp(_nearest(spans, scaling), greatest, level_of(fmt)))
         scales = scales._replace(zero_point=np.clip(lowest - np.rint(low / scales.scale), lowest, largest))
     if wild is None:
         return scales
@@ -167,8 +184,7 @@ def scale_by_rule(greatest: Any, t: Any, fmt: Scaled) -> Any:
         compiled_scales()(tops.view(np.int32), outers, scales, inverses, np.empty(tops.size), rule)
         return scales.reshape(greatest.shape).astype(np.float64)
     greatest = greatest.astype(np.float64)
-    level = Level(fmt.scaling, facts_of(fmt).largest, fmt.element.emax, fmt.element.precision)
-    return _clamp(_ideal(greatest, t, level), greatest, fmt.scaling)
+    return _clamp(_ideal(greatest, t, level_of(fmt)), greatest, level_of(fmt))
 
 
 def check_exact(quantizer: Quantizer, source: Format) -> None:
@@ -240,12 +256,9 @@ def _outer_extents(fmt: Scaled, shape: tuple[int, ...], extents: Extents) -> Ext
 
 def _outer_scale(greatest: Any, fmt: Scaled) -> Any:
     """t by the rule from the greatest finite magnitudes of outer tiles; 1 for zeros."""
-    assert fmt.outer is not None
-    greatest = greatest.astype(np.float64)
-    level = Level(fmt.outer, facts_of(fmt).outer, floor_log2(fmt.outer_largest), fmt.element.precision)
+    greatest, level = greatest.astype(np.float64), outer_level_of(fmt)
     t = np.where(greatest > 0, _ideal(greatest, np.ones(()), level), 1.0)
-    lowest, highest = map(float, fmt.outer.bounds)
-    return np.clip(t, lowest, highest)
+    return np.minimum(np.maximum(t, level.least), level.most)
 
 
 def _ideal(greatest: Any, t: Any, level: Level) -> Any:
@@ -279,9 +292,8 @@ def saturating(numbers: Format, rule: str) -> Quantizer:
     return Quantizer(numbers, "toward_positive" if rule == "rceil" else "nearest_even", "saturate")
 
 
-def _clamp(scale: Any, greatest: Any, scaling: Scaling) -> Any:
-    lowest, highest = map(float, scaling.bounds)
-    return np.where(greatest > 0, np.minimum(np.maximum(scale, lowest), highest), lowest)
+def _clamp(scale: Any, greatest: Any, level: Level) -> Any:
+    return np.where(greatest > 0, np.minimum(np.maximum(scale, level.least), level.most), level.least)
 
 
 def _spans(low: Any, high: Any) -> Any:
