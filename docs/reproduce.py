@@ -78,12 +78,13 @@ FLOATS = same(
     *("float8_e5m2", "float8_e4m3fn", "float8_e4m3", "float8_e3m4", "float8_e4m3fnuz", "float8_e5m2fnuz"),
     *("float8_e4m3b11fnuz", "float6_e3m2fn", "float6_e2m3fn", "float4_e2m1fn", "bfloat16"),
 )
-TORCH_FLOATS = same("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "bfloat16", "float16")
+TORCH_FLOATS = same("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float16")
 JAX_FLOATS = {name: name for name in (*FLOATS, "float16") if "float6" not in name}
 E8M0 = same("float8_e8m0fnu")
 INTEGERS = same("int2", "uint2", "int4", "uint4", "int8", "uint8", "int16", "uint16")
 
 PAYLOAD = Difference("payload", "a NaN in 16 bits keeps a part of its payload")
+VECTOR = Difference("vector", "NaN is 0x7fc0 where numbers go one by one, and 0xffff in vector instructions")
 SUBNORMAL = Difference("subnormal", "all numbers between 2^-127 and 1.5 x 2^-127, float32 subnormals, are rounded up")
 UNDEFINED = Difference("undefined", "beyond int32, C leaves the result undefined")
 NATIVE = Difference("native", "NaN and infinity into 8 and 16 bits are C's too, and undefined")
@@ -117,6 +118,13 @@ LIBRARIES = (
         "{dtype} | torch | via=float32",
         names={"dtype": TORCH_FLOATS},
         differences=(PAYLOAD,),
+    ),
+    Row(
+        "PyTorch 2",
+        "x.to(torch.{dtype})",
+        "{dtype} | torch | via=float32",
+        names={"dtype": same("bfloat16")},
+        differences=(VECTOR,),
     ),
     Row(
         "PyTorch 2",

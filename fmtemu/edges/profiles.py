@@ -10,6 +10,8 @@ from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.minifloat import Float
 from fmtemu.rounding import Rounding
 
+_BFLOAT16 = Float(8, 7)
+
 
 def as_edges(spec: Edges | str, fmt: Format, rounding: Rounding) -> Edges:
     """The Edges that ``spec`` names: Edges, an overflow option, or a profile (PROFILES), which
@@ -54,7 +56,8 @@ def _profile(name: str, fmt: Format, rounding: Rounding) -> Edges:
     if name == "torch":
         saturates = fmt.specials == "fn"
         ones = fmt.join(False, (1 << (fmt.exponent_bits + fmt.mantissa_bits)) - 1)
-        signed = {8: (ones, fmt.join(True, ones))}.get(fmt.bits, "signed") if fmt.has_negative_zero else "nan"
+        keeps_sign = fmt.has_negative_zero and fmt != _BFLOAT16
+        signed = {8: (ones, fmt.join(True, ones))}.get(fmt.bits, "signed") if keeps_sign else "nan"
         overflow = "saturate_all" if saturates else "format" if fmt.infinity_code is not None else "nan"
         return Edges(overflow=overflow, nan=signed)
     return Edges(

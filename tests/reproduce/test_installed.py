@@ -87,6 +87,7 @@ def subnormal(x: Array, name: str) -> Array:
 
 KNOWN: dict[str, Callable[[Array, str], Array]] = {
     "payload": lambda x, name: np.isnan(x) & (name in ("float16", "bfloat16")),
+    "vector": lambda x, name: np.isnan(x),
     "subnormal": subnormal,
     "undefined": lambda x, name: np.isfinite(x) & (np.abs(x) >= 2.0**31),
     "native": lambda x, name: ~np.isfinite(x) & (fe.as_format(name).bits >= 8),
@@ -119,6 +120,13 @@ def test_installed(row: Row, name: str, sources: Callable[[str], Array]) -> None
     if name in ("float16", "bfloat16"):
         values = ours.astype(theirs.dtype).view(library_dtype(name)).astype(np.float32)
         assert np.isnan(values[np.isnan(x)]).all()
+
+
+def test_a_nan_becomes_pytorchs_bfloat16_one_by_one() -> None:
+    torch = pytest.importorskip("torch")
+    x = np.float32([np.nan, -np.nan])
+    theirs = [torch.tensor(number).to(torch.bfloat16).view(torch.uint16).item() for number in x]
+    assert fe.encode(x, "bfloat16 | torch").tolist() == theirs == [0x7FC0, 0x7FC0]
 
 
 def test_rounding_twice_is_not_rounding_once() -> None:
