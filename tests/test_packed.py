@@ -356,6 +356,10 @@ def test_files_of_others_are_refused(tmp_path: Path) -> None:
         write_header(file, [], {})
     with pytest.raises(ValueError, match="holds no packed arrays: its metadata has no entry 'fmtemu'"):
         fe.load_packed(tmp_path / "x")
+    with open(tmp_path / "x", "wb") as file:
+        write_header(file, [], {"fmtemu": "{"})
+    with pytest.raises(ValueError, match="the metadata's entry 'fmtemu' is no JSON"):
+        fe.load_packed(tmp_path / "x")
 
 
 # -- the container -----------------------------------------------------------------------------

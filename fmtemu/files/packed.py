@@ -69,7 +69,10 @@ def _described(header: Header) -> dict[str, dict[str, Any]]:
     """What the metadata says of each packed array; raises unless this version understands all of it."""
     if KEY not in header.metadata:
         raise ValueError(f"the file holds no packed arrays: its metadata has no entry {KEY!r}")
-    about = json.loads(header.metadata[KEY])
+    try:
+        about = json.loads(header.metadata[KEY])
+    except ValueError as error:
+        raise ValueError(f"the metadata's entry {KEY!r} is no JSON: {error}") from error
     version = about.get("version") if isinstance(about, dict) else None
     if version != VERSION:
         raise ValueError(f"the packed arrays are of version {version!r}; this fmtemu reads version {VERSION}")
