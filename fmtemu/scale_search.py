@@ -87,6 +87,8 @@ def check_method(owner: str, method: str, fmt: Format, percentile: float = 99.9)
     """Raise unless the method is known, and can be used for the format."""
     if method not in METHODS:
         raise ValueError(f"{owner}: unknown method {method!r}; allowed: {', '.join(METHODS)}")
+    if fmt.largest <= 0:
+        raise ValueError(f"{owner}: {fmt} has no positive number for the largest magnitude to land on")
     if method == "octav" and not isinstance(fmt, FixedPoint):
         raise ValueError(f"{owner}: method='octav' is for evenly spaced formats, not {fmt}; use least_squares")
     if isinstance(percentile, bool) or not isinstance(percentile, (int, float)) or not 0 < percentile <= 100:

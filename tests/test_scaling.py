@@ -90,6 +90,11 @@ def test_bad_input_is_named(x, options, error, says):
         find_scale(x, "int8", **options)
 
 
+def test_a_format_without_positive_numbers_has_no_scale():
+    with pytest.raises(ValueError, match="has no positive number for the largest magnitude to land on"):
+        find_scale(NORMAL, "codebook<-2,-1,0>")
+
+
 def test_a_scale_beyond_float32_is_refused():
     with pytest.raises(ValueError, match="too large"):
         find_scale(np.float32([3e38]), "q-3.7")

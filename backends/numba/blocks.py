@@ -83,9 +83,7 @@ def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
     """The values of an Encoded; see fmtemu.decode."""
     fmt, shape = encoded.quantizer.format, encoded.shape
     assert isinstance(fmt, Scaled)
-    result = _FLOAT32 if dtype is None else as_dtype(dtype)
-    if result.kind != "f":
-        raise TypeError(f"dtype must be a floating-point dtype, got {result}")
+    result = _FLOAT32 if dtype is None else _result_dtype(_FLOAT32, as_dtype(dtype))
     out = np.empty(shape, result) if out is None else arrays._check_out(out, shape, result)
     codes = encoded.codes[tuple(map(slice, shape))]
     codes = codes.copy() if arrays._overlaps(codes, out) else codes

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from fmtemu.backends.numba import dispatch
-from fmtemu.backends.numba.routes import code_dtype, decode_dtype
+from fmtemu.backends.numba.routes import check_carrier, code_dtype, decode_dtype
 from fmtemu.backends.torch import memory
 from fmtemu.backends.torch.draws import read_words
 from fmtemu.backends.torch.gradients import cast_with_gradient
@@ -66,7 +66,7 @@ def decode(codes: Any, fmt: Format | None, dtype: Any, out: Any) -> Any:
     """See fmtemu.decode; ``codes`` are a tensor, or an Encoded of tensors; dtype is a torch dtype."""
     _check_is_done_now("decode", codes.codes if isinstance(codes, Encoded) else codes)
     if dtype is not None and dtype not in SHARED:
-        raise TypeError(f"decode: dtype of a tensor must be one of {', '.join(map(str, SHARED))}, got {dtype!r}")
+        return _decode_narrow(codes, fmt, dtype, out)
     wanted = SHARED.get(dtype)
     if out is not None:
         default = torch.float32 if fmt is None else getattr(torch, decode_dtype(fmt, None).name)
@@ -77,6 +77,19 @@ def decode(codes: Any, fmt: Format | None, dtype: Any, out: Any) -> Any:
     else:
         values = dispatch.decode(memory.as_array(codes, "codes"), fmt, wanted, target)
     return torch.from_numpy(values) if out is None else _written(out)
+
+
+def _decode_narrow(codes: Any, fmt: Format | None, dtype: Any, out: Any) -> Any:
+    """The same for a dtype that NumPy has not: by way of float32, which is exact but for products with scales."""
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise TypeError(f"decode: dtype of a tensor must be a floating-point torch dtype, got {dtype!r}")
+    if fmt is not None:
+        check_carrier(fmt, dtype)
+    values = decode(codes, fmt, torch.float32, None)
+    if out is None:
+        return values.to(dtype)
+    _check_out(out, values.shape, dtype)
+    return out.copy_(values)
 
 
 def as_array(x: Any, name: str) -> Any:

@@ -105,6 +105,15 @@ def test_out_overlapping_x(spec: str) -> None:
         assert_same(out, expected)
 
 
+@pytest.mark.parametrize("spec", FORMATS)
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_codes_decode_to_narrow_dtypes(spec: str, dtype: Any) -> None:
+    x = normal(9, (6, 40))
+    y = fe.decode(fe.encode(x, spec), dtype=dtype)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, fe.cast(x, spec, dtype=dtype))
+
+
 def test_large_arrays_are_cast_in_parts() -> None:
     """Rows far apart have the scales and random bits of their own place."""
     x = normal(7, (40, 1 << 14))

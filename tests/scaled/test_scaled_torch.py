@@ -37,3 +37,16 @@ def test_an_encoded_holds_tensors_and_decodes_to_the_cast(spec: str) -> None:
     out = torch.empty_like(x)
     assert fe.decode(encoded, out=out) is out
     assert torch.equal(out, fe.cast(x, spec))
+    out = torch.empty_like(x, dtype=torch.bfloat16)
+    assert fe.decode(encoded, dtype=torch.bfloat16, out=out) is out
+    assert torch.equal(out, fe.cast(x, spec, dtype=torch.bfloat16))
+    assert torch.equal(out, fe.decode(encoded, dtype=torch.bfloat16))
+
+
+def test_codes_decode_to_dtypes_that_hold_their_values() -> None:
+    codes = fe.encode(torch.tensor([1.3, -448.0]), "e4m3fn")
+    assert fe.decode(codes, "e4m3fn", dtype=torch.bfloat16).equal(torch.tensor([1.25, -448.0], dtype=torch.bfloat16))
+    with pytest.raises(ValueError, match="float8_e5m2 does not hold all values of e4m3fn"):
+        fe.decode(codes, "e4m3fn", dtype=torch.float8_e5m2)
+    with pytest.raises(TypeError, match=r"must be a floating-point torch dtype, got torch\.int8"):
+        fe.decode(codes, "e4m3fn", dtype=torch.int8)
