@@ -229,6 +229,34 @@ def compiled_enclosed(family: str, rounding: str) -> Any:
 
 
 @cache
+def compiled_singles(family: str, single: str, rounding: str, target: str) -> Any:
+    """The loop over float32 that gives codes, or values by a table, of dtype ``target`` by a kernel ``single`` of
+    fmtemu.kernels.enclosed_single, and where that does not decide by those of compiled_enclosed;
+    ``rounding`` is "stochastic", "nearest_even" for all to the nearest, or "any"."""
+    tag = f"{family}_{single}_{rounding}_{target}"
+    stochastic = rounding == "stochastic"
+    names, full = dict(_names(32, rounding, False)), _names(64, rounding if stochastic else "any", False)
+    names.update(quick=names[f"quick_{single}"], wide_quick=full[f"quick_{family}"], kernel=full[f"encode_{family}"])
+    names.update(wide=int64, wide_bits=full["to_bits"], wide_magnitude=full["MAGNITUDE"], min=min, zeros=np.zeros)
+    names.update(Drawn=namedtuple("Drawn", ["bits"]), FEW=enclosed_loops.FEW)
+    names["full_fields"] = _fields(names, family, 0, _words_of(family), tag)
+    names["quick_fields"] = _fields(names, single, 0, 0, tag)
+    drawing = {**names, "quick": njit(loops.only_random), "to_bits": names["word"], "store": names["word"]}
+    names["draw_groups"] = njit(renamed(loops.quick_groups, drawing, f"drawing_{tag}"))
+    is_code = target.startswith("u")
+    draw = enclosed_loops.draw_chunk if stochastic else enclosed_loops.draw_nothing
+    names["draw"] = njit(renamed(draw, names, tag))
+    names["surely"] = njit(forceinline=True)(renamed(enclosed_loops.surely, names, tag))
+    names["finish"] = njit(renamed(enclosed_loops.code_alone if is_code else enclosed_loops.result_of, names, tag))
+    names["__name__"] = enclosed_loops.__name__
+    loop = renamed(enclosed_loops.make_singles(f"{tag} {_source_hash()}"), names, tag)
+    results = getattr(types, target)[::1]
+    arguments = [_SOURCE, results, results, _WORDS, _WORDS, types.int64[::1], _WORDS]
+    arguments += [types.uint32, types.uint32, types.uint64]
+    return njit(types.Tuple([types.int64, types.boolean])(*arguments), cache=True, nogil=True)(loop)
+
+
+@cache
 def compiled_draws() -> Any:
     """The loop that draws the random integers of elements."""
     names = {"draw": draws.draw, "__name__": enclosed_loops.__name__}

@@ -10,20 +10,23 @@ from typing import Any
 import numpy as np
 
 from fmtemu import exact
-from fmtemu.backends.numba.compile import compiled_draws, compiled_enclosed
+from fmtemu.backends.numba.compile import compiled_draws, compiled_enclosed, compiled_singles
 from fmtemu.backends.numba.draws import ROOM
-from fmtemu.backends.numba.lookup import lookup
+from fmtemu.backends.numba.lookup import lookup, value_table
 from fmtemu.kernels.plan import Plan
 from fmtemu.quantizer import Quantizer
 from fmtemu.rounding import Stochastic
 
 #: Elements at a time: all that is held of them stays in the second-level cache.
 PIECE = 1 << 14
+#: The same where a loop goes by chunks of its own, and only what it leaves open needs this array's room.
+SINGLE_PIECE = 1 << 17
 
 
 def enclosed_values(plan: Plan) -> Any:
-    """The fields, where the table begins, and the table."""
-    return np.array([*plan.values, len(plan.values) + 1, *plan.table], np.int64)
+    """The fields, where the table begins, and the table; with those of a short cut two arrays."""
+    full = np.array([*plan.values, len(plan.values) + 1, *plan.table], np.int64)
+    return full if plan.quick is None else (full, np.array(plan.quick_values, np.int32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +80,37 @@ class EnclosedLoop:
             look_up(codes, y[start : start + codes.size])
 
         return store
+
+
+@dataclass(frozen=True, eq=False)
+class SingleLoop(EnclosedLoop):
+    """The same for sources that float32 holds, by the kernel ``single`` of fmtemu.kernels.enclosed_single first."""
+
+    single: str
+
+    def __call__(self, x: Any, y: Any, values: Any, key0: Any = 0, key1: Any = 0, offset: Any = 0) -> bool:
+        """y = codes or values of x; returns whether x has a NaN."""
+        chosen = self.quantizer.rounding
+        rounding = (
+            "stochastic" if chosen.is_stochastic else "nearest_even" if chosen.name.startswith("nearest") else "any"
+        )
+        loop = compiled_singles(self.family, self.single, rounding, y.dtype.name)
+        results = np.empty(0, y.dtype) if self.to_codes else value_table(self.quantizer.format, y.dtype)
+        places, drawn = np.empty((2, min(SINGLE_PIECE, x.size)), np.int32)
+        keys, has_nan = (np.uint32(key0), np.uint32(key1)), False
+        for start in range(0, x.size, SINGLE_PIECE):
+            part = x[start : start + SINGLE_PIECE]
+            with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+                source = part.astype(np.float32, copy=False)
+            target = np.empty(part.size, y.dtype) if self.in_pairs else y[start : start + part.size]
+            first = np.uint64(int(offset) + start)
+            count, nan_here = loop(source, target, results, places, drawn, *values, *keys, first)
+            for place, random in zip(places[:count].tolist(), drawn[:count].tolist(), strict=True):
+                code = self._define(float(source[place]), random)
+                target[place] = code if self.to_codes else results[code]
+            if self.in_pairs:
+                self._pairs(target, y, start)
+            if nan_here and not self.to_codes and self.quantizer.outcomes.nan is None:
+                target[np.isnan(source)] = np.nan
+            has_nan |= nan_here
+        return has_nan

@@ -1,10 +1,13 @@
-"""The loop of the kernels that leave a code open where their bounds do not decide, and that of random bits.
+"""The loops of the kernels that leave a code open where their bounds do not decide, and that of random bits.
 
 Numba compiles each once for every kernel, with the names it needs bound in; see fmtemu.backends.numba.loops.
 """
 # mypy: ignore-errors
 
 from __future__ import annotations
+
+#: Elements that are looked through one by one where any of them is left open.
+FEW = 32
 
 
 def make_enclosed(identity):
@@ -31,6 +34,81 @@ def make_enclosed(identity):
         return count, top > INFINITY
 
     return enclosed
+
+
+def make_singles(identity):
+    """The loop of fmtemu.kernels.enclosed_single, by chunks that stay in the first-level cache."""
+
+    def singles(x, y, results, places, drawn, values, quick_values, key0, key1, offset):
+        """y = what ``finish`` makes of the codes of x, element i taking the random bits of element offset + i; returns
+        how many are open, of which the first so many ``places`` and ``drawn`` integers are, and whether x has a NaN.
+        What ``quick`` leaves open goes through the kernels for float64."""
+        identity  # noqa: B018
+        p, q = full_fields(values), quick_fields(quick_values)
+        codes, doubts, random = empty(CHUNK, word), empty(CHUNK, word), zeros(CHUNK + 128, word)
+        count, top = 0, ZERO
+        for start in range(0, x.size, CHUNK):
+            source = x[start : start + CHUNK]
+            target = y[start : start + CHUNK]
+            lead = draw(random, source.size, offset + uint64(start), q.bits, key0, key1)
+            own = random[lead : lead + source.size]
+            for i in range(source.size):
+                bits = to_bits(get(source, i))
+                top = maximum(top, word(bits & MAGNITUDE))
+                code, is_open = quick(bits, get_kept(own, i), q)
+                put_kept(codes, i, code)
+                put_kept(doubts, i, word(is_open))
+            for first in range(0, source.size, FEW):
+                end = min(first + FEW, source.size)
+                doubtful = ZERO
+                for i in range(first, end):
+                    doubtful |= get_kept(doubts, i)
+                if doubtful == ZERO:
+                    continue
+                for i in range(first, end):
+                    if get_kept(doubts, i):
+                        code, is_open = surely(source[i], own[i], p)
+                        codes[i] = word(code)
+                        if is_open:
+                            places[count], drawn[count] = start + i, own[i]
+                            count += 1
+            for i in range(source.size):
+                put(target, i, finish(get_kept(codes, i), results))
+        return count, top > INFINITY
+
+    return singles
+
+
+def draw_chunk(random, size, first, bits, key0, key1):
+    """Put R of ``size`` elements from ``first`` on into random from the place on that it returns."""
+    lead = int64(first & uint64(63))
+    whole = random[: (lead + size + 63) // 64 * 64]
+    draw_groups(whole, whole, first - uint64(lead), Drawn(bits), key0, key1)
+    return lead
+
+
+def draw_nothing(random, size, first, bits, key0, key1):
+    """The same for the deterministic roundings."""
+    return int64(0)
+
+
+def surely(x, random, p):
+    """(code, is_open) of a float32 by the kernels for float64."""
+    bits, integer = wide_bits(float64(x)), wide(random)
+    if (bits & wide_magnitude) == 0:  # the most frequent of all numbers
+        return where(bits < 0, p.zero_neg, p.zero_pos), False
+    code, is_open = wide_quick(bits, integer, p)
+    return kernel(bits, integer, p) if is_open else (code, False)
+
+
+def result_of(code, results):
+    """The result of a code by a table of all."""
+    return get(results, code)
+
+
+def code_alone(code, results):
+    """The code itself."""
+    return code
 
 
 def make_draws(identity):

@@ -9,7 +9,7 @@ import numpy as np
 
 from fmtemu.backends.numba.compile import compiled
 from fmtemu.backends.numba.copied import CopyLoop
-from fmtemu.backends.numba.enclosed import EnclosedLoop, enclosed_values
+from fmtemu.backends.numba.enclosed import EnclosedLoop, SingleLoop, enclosed_values
 from fmtemu.edges import Edges
 from fmtemu.formats import Format, as_format
 from fmtemu.formats.carrier import fits, holds, smallest_carrier
@@ -93,7 +93,9 @@ def _route(
         source = given  # which the loop takes as it is
     is_direct = source == given and target == result
     if plan.family in ENCLOSED:
-        enclosed = EnclosedLoop(quantizer, plan.family, to_codes, codes == "pairs")
+        plan = plan if source.itemsize <= 4 else plan._replace(quick=None)
+        parts = (quantizer, plan.family, to_codes, codes == "pairs")
+        enclosed = EnclosedLoop(*parts) if plan.quick is None else SingleLoop(*parts, plan.quick)
         return Route(enclosed, enclosed_values(plan), source, target, result, is_direct, stochastic)
     even = name == "nearest_even" and plan.family not in ("log", *TABLES)  # which have one loop for all
     rounding = "stochastic" if stochastic else name if even else "any"

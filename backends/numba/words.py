@@ -181,6 +181,7 @@ def operations(bits: int) -> dict[str, Any]:
         "shl": _shl,
         "shr": _shr,
         "to_float": real,
+        "real": real,
         "to_bits": to_bits,
         "from_bits": from_bits,
     }

@@ -17,7 +17,7 @@ from fmtemu.rounding import Rounding, Stochastic
 
 _EXPONENTS, _MANTISSA, _LEAST_EXPONENT = 1 << 11, 52, -1022
 #: The natural logarithm of 2, to more digits than any word has.
-_LN_2 = ln_bounds(Fraction(2), 60)[0]
+LN_2 = ln_bounds(Fraction(2), 60)[0]
 
 
 def is_enclosed(fmt: Format) -> bool:
@@ -42,16 +42,16 @@ def enclosed_grid(fmt: Format, rounding: Rounding) -> tuple[str, dict[str, int],
         own = {"least": fmt.least_exponent, "flip": -int(fmt.exponent == "falling"), "mask": fmt.field_mask}
         ends = {"first": int(fmt.has_zero), "last": 1 << 62}
         quick = _quick_log(rate, fmt.least_exponent, precision)
-        return "enclosed_log", {**fields, **own, **reach, **ends, **quick, **_drawing(quick, rounding)}, table
+        return "enclosed_log", {**fields, **own, **reach, **ends, **quick, **drawing_fields(quick, rounding)}, table
     assert isinstance(fmt, Takum)
     behind, one = fmt.bits - 5, 1 << (fmt.bits - 2)
     kept, cut = max(behind, 0), max(-behind, 0)
-    fields, table = _logarithm(2 * _LN_2, kept, 53)
+    fields, table = _logarithm(2 * LN_2, kept, 53)
     own = {"cut": cut, "behind": kept, "one": one, "mask": (1 << fmt.bits) - 1}
     own["width"] = (fields["error"] + 1) << kept
     ends = {"first": 1, "last": fmt.limits()[0]}
     quick = _quick_takum(behind, one)
-    return "enclosed_takum", {**fields, **own, **reach, **ends, **quick, **_drawing(quick, rounding)}, table
+    return "enclosed_takum", {**fields, **own, **reach, **ends, **quick, **drawing_fields(quick, rounding)}, table
 
 
 def _quick_log(rate: Fraction, least: int, precision: int) -> dict[str, int]:
@@ -61,28 +61,38 @@ def _quick_log(rate: Fraction, least: int, precision: int) -> dict[str, int]:
     deep = max(51 - math.ceil(greatest).bit_length(), 1)
     unit = Fraction(1, 1 << deep)
     reach = (rate / 2**45 + greatest / 2**50) / unit + 1
-    reading = rate / _LN_2 / 2**precision / unit + 1  # a value and its reading are no further apart
-    return _quick(_float(rate / unit), deep, -least << deep, reach, reading)
+    reading = rate / LN_2 / 2**precision / unit + 1  # a value and its reading are no further apart
+    return quick_fields(rate / unit, deep, -least << deep, reach, reading, 64)
 
 
 def _quick_takum(behind: int, one: int) -> dict[str, int]:
     deep = _MANTISSA - behind
-    return _quick(_float(2 * _LN_2), deep, one << deep, Fraction(1 << 9), Fraction(4))
+    return quick_fields(2 * LN_2, deep, one << deep, Fraction(1 << 9), Fraction(4), 64)
 
 
-def _quick(factor: int, deep: int, start: int, reach: Fraction, reading: Fraction) -> dict[str, int]:
-    near = min(math.ceil(reach + reading), 1 << (deep - 1))  # then every source is near a code
-    root = _float(Fraction(math.sqrt(0.5)))
-    reach += 2  # what is added to a position is less than that from where it belongs
-    return {"root": root, "factor": factor, "deep": deep, "start": start, "reach": math.ceil(reach), "near": near}
+def quick_fields(
+    factor: Fraction, deep: int, start: int, reach: Fraction, reading: Fraction, bits: int
+) -> dict[str, int]:
+    """The fields for words of so many bits; what counts as a value is less than ``reading`` away from it."""
+    return {
+        "root": float_bits(math.sqrt(0.5), bits),
+        "factor": float_bits(float(factor), bits),
+        "deep": deep,
+        "start": start,
+        # What is added to a position is less than two units from where it belongs; at most all are left open.
+        "reach": min(math.ceil(reach + reading) + 2, 1 << (deep - 1)),
+    }
 
 
-def _drawing(quick: dict[str, int], rounding: Rounding) -> dict[str, int]:
+def drawing_fields(quick: dict[str, int], rounding: Rounding) -> dict[str, int]:
+    """Those that say what of random integers is added to positions."""
     if not isinstance(rounding, Stochastic):
-        return {"lift": 0, "lower": 0, "half_k": 0}
+        return {"lower": 0, "lift": 0, "half_k": 0}
+    if rounding.variant == "equal":  # the first bit decides
+        return {"lower": rounding.bits - 1, "lift": quick["deep"], "half_k": 0}
     lift = quick["deep"] - rounding.bits
     half = 1 << lift >> 1 if lift > 0 and rounding.variant in "BC" else 0
-    return {"lift": max(lift, 0), "lower": max(-lift, 0), "half_k": half}
+    return {"lower": max(-lift, 0), "lift": max(lift, 0), "half_k": half}
 
 
 def _logarithm(rate: Fraction, behind: int, precision: int) -> tuple[dict[str, int], tuple[int, ...]]:
@@ -94,10 +104,10 @@ def _logarithm(rate: Fraction, behind: int, precision: int) -> tuple[dict[str, i
     error += 0 if scaled == rate * 2**shift else Fraction(1, 2) * 2 ** (PLACES - shift)
     cells = _cells()
     whole, part = _products(rate)
-    ulp = _LN_2 / rate / 2**PLACES
+    ulp = LN_2 / rate / 2**PLACES
     fields = {
         "places": PLACES,
-        "log2_e": round(2**62 / _LN_2),
+        "log2_e": round(2**62 / LN_2),
         "rate": scaled,
         "shift": shift,
         "whole": len(cells),

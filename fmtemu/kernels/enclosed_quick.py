@@ -1,7 +1,8 @@
 """Logarithmic formats in float64: most sources, and which these are.
 
 What fmtemu.kernels.enclosed gives, with wider bounds and nothing that keeps a compiler from using vectors.
-Left open are besides sources near a value of the format, and those that are not between two values.
+Left open are besides sources that are not between two values. What counts as a value needs no attention of its own:
+where that is not the rounded code anyway, a boundary is as near as the value is.
 """
 
 from __future__ import annotations
@@ -19,16 +20,15 @@ from fmtemu.kernels.words import (
     shl,
     shr,
     to_bits,
-    where,
     word,
 )
 
 #: As float bits: root: sqrt(1/2); factor: what log2 is multiplied by. deep: bits after a position's
-#: point; start: the position, in their units, of 1; reach: how far positions may be off, and near: so near a code a
-#: source may count as its value, in these units; most: the greatest magnitude code that values of
-#: either sign have; unsigned: 1 where none is negative; lift, lower: left and right shifts that make random
+#: point; start: the position, in their units, of 1; reach: how far positions may be off, or away from the code
+#: whose value they count as, in these units; most: the greatest magnitude code that values of
+#: either sign have; unsigned: 1 where none is negative; lower, lift: right and left shifts that make random
 #: integers parts of a step; half_k: half a unit of k, where it is rounded.
-QUICK_ENCLOSED = ("root", "factor", "deep", "start", "reach", "near", "most", "unsigned", "lift", "lower", "half_k")
+QUICK_ENCLOSED = ("root", "factor", "deep", "start", "reach", "most", "unsigned", "lower", "lift", "half_k")
 
 
 def float_log2(magnitude: Any, p: Any) -> Any:
@@ -56,10 +56,13 @@ def deterministic_addend(position: Any, negative: Any, random: Any, p: Any) -> A
 
 def stochastic_addend(position: Any, negative: Any, random: Any, p: Any) -> Any:
     """The same for a random integer: its own part of a step, and what rounds k, less than one unit off."""
-    below = word(shl(ONE, p.deep) - ONE)
-    scaled = word(shr(shl(random, p.lift), p.lower) + p.half_k)
-    fair = word(below & word(ZERO - shr(random, word(p.bits - ONE))))
-    return where(p.equal != ZERO, fair, scaled)
+    kept = shr(random, p.lower)
+    return word(word(shl(kept, p.lift) + p.half_k) - word(kept & p.equal))
+
+
+def nearest_addend(position: Any, negative: Any, random: Any, p: Any) -> Any:
+    """The same to the nearest, on whatever side of ties."""
+    return shl(ONE, word(p.deep - ONE))
 
 
 def between_codes(x: Any, position: Any, random: Any, p: Any) -> Any:
@@ -69,9 +72,8 @@ def between_codes(x: Any, position: Any, random: Any, p: Any) -> Any:
     moved = word(position + addend(position, negative, random, p))
     code = word(shr(moved, p.deep) | p.jam)
     is_doubtful = word(word(moved + p.reach) & below) <= word(p.reach + p.reach)
-    is_near = word(word(position + p.near) & below) <= word(p.near + p.near)
     is_outside = (position < one) | (code > p.most) | (word(negative & p.unsigned) > ZERO)
-    return code, is_doubtful | is_near | is_outside
+    return code, is_doubtful | is_outside
 
 
 def quick_enclosed_log(x: Any, random: Any, p: Any) -> Any:

@@ -23,6 +23,8 @@ from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
 from fmtemu.kernels.codebook import codebook_sections, codebook_steps
 from fmtemu.kernels.enclosed import ENCLOSED
 from fmtemu.kernels.enclosed_grid import enclosed_grid, is_enclosed
+from fmtemu.kernels.enclosed_single import SINGLES
+from fmtemu.kernels.enclosed_single_grid import single_grid
 from fmtemu.kernels.fixed import FIXED, FOLDED
 from fmtemu.kernels.linear import Listed, has_linear_table, linear_sections, linear_steps
 from fmtemu.kernels.log import LOG
@@ -44,6 +46,7 @@ FIELDS = {
     **{"float": FLOAT, "posit": POSIT, "takum": TAKUM, "fixed": FIXED, "folded": FOLDED, "log": LOG},
     **SHORTCUTS,
     **ENCLOSED,
+    **SINGLES,
     **TABLES,
 }
 
@@ -127,7 +130,8 @@ def _is_logarithmic(fmt: Format) -> bool:
 
 
 def _enclosed_plan(quantizer: Quantizer) -> Plan:
-    """The plan of a kernel of fmtemu.kernels.enclosed, which gives codes, also where values are wanted."""
+    """The plan of a kernel of fmtemu.kernels.enclosed, which gives codes, also where values are wanted. Its words
+    have 64 bits; those of the short cut, for sources that float32 holds, have 32."""
     if not is_enclosed(quantizer.format):
         raise ValueError(
             f"{quantizer} cannot be cast in arrays: no kernel draws where sources have too few exponents for a step "
@@ -136,7 +140,12 @@ def _enclosed_plan(quantizer: Quantizer) -> Plan:
     family, grid, table = enclosed_grid(quantizer.format, quantizer.rounding)
     mode = mode_of(quantizer.rounding, twos_complement=False)._asdict()
     fields = {**mode, **grid, **_edge(quantizer, 64, 53, to_codes=True)}
-    return _tabulated(family, fields, [*table], 64)
+    plan = _tabulated(family, fields, [*table], 64)
+    single = single_grid(quantizer.format, quantizer.rounding)
+    if single is None:
+        return plan
+    name, own = single
+    return plan._replace(quick=name, quick_values=_words(({**fields, **own}[field] for field in FIELDS[name]), 32))
 
 
 def _codebook_plan(quantizer: Quantizer, fmt: Codebook, bits: int, to_codes: bool) -> Plan:

@@ -76,6 +76,11 @@ def to_float(x: Any) -> Any:
     return np.asarray(x).astype(np.float32)
 
 
+def real(x: float) -> Any:
+    """A constant as a float of the source's width."""
+    return x
+
+
 def from_bits(x: Any) -> Any:
     """The float with the bits of a word."""
     return np.asarray(x, np.int32).view(np.float32)

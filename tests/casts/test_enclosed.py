@@ -29,6 +29,8 @@ from fmtemu.kernels.bind import bind
 from fmtemu.kernels.bits import layout
 from fmtemu.kernels.enclosed import ENCLOSED
 from fmtemu.kernels.enclosed_grid import enclosed_grid
+from fmtemu.kernels.enclosed_single import SINGLES
+from fmtemu.kernels.enclosed_single_grid import single_grid
 from fmtemu.kernels.exp2 import rounded_exp2
 from fmtemu.kernels.log2 import CELL_BITS, LOG2_ERROR, PLACES
 from fmtemu.kernels.plan import FIELDS, make_plan
@@ -53,8 +55,10 @@ ROUNDINGS = (Rounding("nearest_even"), Rounding("toward_negative"), Rounding("ja
 
 
 @cache
-def numpy_kernels(mode: str) -> dict[str, Any]:
-    """The kernels bound to NumPy arrays of float64 words."""
+def numpy_kernels(mode: str, bits: int = 64) -> dict[str, Any]:
+    """The kernels bound to NumPy arrays of float64 words, or of float32 words."""
+    if bits == 32:
+        return bind({}, rounding=mode)
     operations: dict[str, Any] = {name: np.int64(value) for name, value in layout(64).items()}
     operations["to_float"] = lambda x: np.asarray(x).astype(np.float64)
     operations["from_bits"] = lambda x: np.asarray(x, np.int64).view(np.float64)
@@ -66,6 +70,13 @@ def fields(quantizer: Quantizer) -> Any:
     plan = make_plan(quantizer, 64, to_codes=True)
     names = FIELDS[plan.family]
     return plan.family, namedtuple("Fields", names)(*map(np.int64, plan.values), np.array(plan.table))
+
+
+def single_fields(quantizer: Quantizer) -> Any:
+    plan = make_plan(quantizer, 32, to_codes=True)
+    if plan.quick not in SINGLES:
+        return None, None
+    return plan.quick, namedtuple("Fields", FIELDS[plan.quick])(*map(np.int32, plan.quick_values))
 
 
 def mantissas() -> Array:
@@ -95,6 +106,16 @@ def test_logarithms_in_float64_are_as_near_as_said() -> None:
         if number:
             true = e - 1023 + Fraction(floor_log2(1 + Fraction(number, 1 << 52), Fraction(1 << 80)), 1 << 80)
             assert abs(Fraction(log) - true) < Fraction(1, 1 << 45) + abs(true) / (1 << 51)
+
+
+def test_logarithms_in_float32_are_as_near_as_said() -> None:
+    """Of every significand; those in float64 that they are compared with are off by far less."""
+    _, p = single_fields(Quantizer(LNS(8, 3), Stochastic(8)))
+    bits = np.arange(1 << 23, dtype=np.int32) + np.int32(127 << 23)
+    exponent, log2 = numpy_kernels("any", 32)["single_log2"](bits, p)
+    true = np.log2(bits.view(np.float32), dtype=np.float64) - exponent
+    assert log2.dtype == np.float32
+    assert np.abs(log2 - true).max() < 1.59 * 2**-24
 
 
 @pytest.mark.parametrize("fmt", [f for f in FORMATS if isinstance(f, LNS)], ids=label)
@@ -139,6 +160,40 @@ def test_what_is_not_left_open_is_exact(fmt: Format, rounding: Rounding) -> None
         assert quick_open[i] or quick[i] == signed
         assert full_open[i] or full[i] == (signed or 0)
         assert quick_open[i] or np.isfinite(number)
+
+
+SINGLE_ROUNDINGS = (*ROUNDINGS, Rounding("nearest_zero"), Rounding("to_odd"), Stochastic(16), Stochastic(5, "equal"))
+
+
+@pytest.mark.parametrize("rounding", SINGLE_ROUNDINGS, ids=label)
+@pytest.mark.parametrize("fmt", FORMATS, ids=label)
+def test_what_is_not_left_open_in_float32_is_exact(fmt: Format, rounding: Rounding) -> None:
+    quantizer = Quantizer(fmt, rounding)
+    family, p = single_fields(quantizer)
+    if family is None:
+        pytest.skip("no kernel for float32 serves it so")
+    x = points(fmt, "float32")[:120]
+    random = np.zeros(x.size, np.int32)
+    if isinstance(rounding, Stochastic):
+        random = random_bits(5, (), 0, 200, rounding.bits).astype(np.int32)
+        x = np.concatenate([stochastic_points(fmt, "float32", rounding, random)[:120], x[:80]])
+        random = random[: x.size]
+    mode = "stochastic" if rounding.is_stochastic else "nearest_even" if rounding.name.startswith("nearest") else "any"
+    with np.errstate(all="ignore"):
+        codes, is_open = numpy_kernels(mode, 32)[f"quick_{family}"](x.view(np.int32), random, p)
+    assert not is_open.all()
+    for i in np.flatnonzero(~is_open):
+        assert codes[i] == exact.encode(exact_value(float(x[i])), quantizer, int(random[i]))
+
+
+@pytest.mark.parametrize("spec", ["lns8", "lns16", "takumlog8", "takumlog16"])
+def test_float32_leaves_little_open(spec: str) -> None:
+    x = np.random.default_rng(0).normal(size=20_000).astype(np.float32)
+    quantizer = fe.as_quantizer(spec, rounding=Stochastic(16))
+    family, p = single_fields(quantizer)
+    random = random_bits(5, (), 0, x.size, 16).astype(np.int32)
+    _, is_open = numpy_kernels("stochastic", 32)[f"quick_{family}"](x.view(np.int32), random, p)
+    assert is_open.mean() < 0.01
 
 
 def is_by_bounds(quantizer: Quantizer) -> bool:
@@ -235,17 +290,24 @@ def test_edges_of_stochastic_roundings(fmt: Format) -> None:
         assert np.isnan(values[~known]).all()
 
 
-def test_many_left_open_are_decided_by_the_definition(opened: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("source", ["float32", "float64"])
+def test_many_left_open_are_decided_by_the_definition(
+    source: str, opened: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With bounds as wide as a code's half, on several pieces of an array and any offset."""
     quantizer = fe.as_quantizer("lns8 | stochastic(3)")
-    x = np.random.default_rng(2).normal(size=300).astype(np.float32)
+    x = np.random.default_rng(2).normal(size=300).astype(source)
     random = random_bits(9, (), 77, x.size, 3).tolist()
     expected = [exact.encode(Fraction(number), quantizer, r) for number, r in zip(x.tolist(), random, strict=True)]
     family, grid, table = enclosed_grid(quantizer.format, quantizer.rounding)
-    wide = {**grid, "near": 1 << (grid["deep"] - 1), "error": 1 << (PLACES - 2)}
+    single, own = single_grid(quantizer.format, quantizer.rounding) or ("", {})
+    wide = {**grid, "reach": 1 << (grid["deep"] - 1), "error": 1 << (PLACES - 2)}
     fe.backends.numba.routes.encode_route.cache_clear()
     monkeypatch.setattr("fmtemu.kernels.plan.enclosed_grid", lambda fmt, rounding: (family, wide, table))
+    wide_single = {**own, "reach": 1 << (own["deep"] - 1)}
+    monkeypatch.setattr("fmtemu.kernels.plan.single_grid", lambda fmt, rounding: (single, wide_single))
     monkeypatch.setattr(loops, "PIECE", 64)
+    monkeypatch.setattr(loops, "SINGLE_PIECE", 64)
     try:
         assert fe.encode(x, quantizer, seed=9, offset=77).tolist() == expected
         assert len(opened) > 100
