@@ -233,21 +233,37 @@ def compiled_singles(family: str, single: str, rounding: str, target: str) -> An
     """The loop over float32 that gives codes, or values by a table, of dtype ``target`` by a kernel ``single`` of
     fmtemu.kernels.enclosed_single, and where that does not decide by those of compiled_enclosed;
     ``rounding`` is "stochastic", "nearest_even" for all to the nearest, or "any"."""
-    tag = f"{family}_{single}_{rounding}_{target}"
-    stochastic = rounding == "stochastic"
-    names, full = dict(_names(32, rounding, False)), _names(64, rounding if stochastic else "any", False)
+    names, full = dict(_names(32, rounding, False)), _names(64, rounding if rounding == "stochastic" else "any", False)
     names.update(quick=names[f"quick_{single}"], wide_quick=full[f"quick_{family}"], kernel=full[f"encode_{family}"])
-    names.update(wide=int64, wide_bits=full["to_bits"], wide_magnitude=full["MAGNITUDE"], min=min, zeros=np.zeros)
-    names.update(Drawn=namedtuple("Drawn", ["bits"]), FEW=enclosed_loops.FEW)
+    names["wide_magnitude"] = full["MAGNITUDE"]
+    finish = enclosed_loops.code_alone if target.startswith("u") else enclosed_loops.result_of
+    return _compile_singles(names, (family, single, rounding, target), enclosed_loops.surely, finish)
+
+
+@cache
+def compiled_drawn(single: str, target: str) -> Any:
+    """The same by a kernel ``single`` of fmtemu.kernels.drawn_quick, and where that does not decide by ``drawn``."""
+    names, full, is_code = dict(_names(32, "stochastic", False)), _names(64, "stochastic", False), target != "float32"
+    names.update(quick=names[f"{'encode' if is_code else 'cast'}_{single}"], kernel=full["choose_drawn"])
+    names["wide_value"] = full["from_bits"]
+    narrow = renamed(enclosed_loops.narrowed_value, names, f"{single}_{target}")
+    names["narrowed"] = names["word"] if is_code else njit(narrow)
+    finish = enclosed_loops.code_alone if is_code else enclosed_loops.value_alone
+    return _compile_singles(names, ("drawn", single, "stochastic", target), enclosed_loops.surely_drawn, finish)
+
+
+def _compile_singles(names: dict[str, Any], options: tuple[str, str, str, str], surely: Any, finish: Any) -> Any:
+    family, single, rounding, target = options
+    tag = "_".join(options)
+    names.update(wide=int64, wide_bits=_names(64, "any", False)["to_bits"], min=min, zeros=np.zeros)
+    names["FEW"] = enclosed_loops.FEW
     names["full_fields"] = _fields(names, family, 0, _words_of(family), tag)
     names["quick_fields"] = _fields(names, single, 0, 0, tag)
-    drawing = {**names, "quick": njit(loops.only_random), "to_bits": names["word"], "store": names["word"]}
-    names["draw_groups"] = njit(renamed(loops.quick_groups, drawing, f"drawing_{tag}"))
-    is_code = target.startswith("u")
-    draw = enclosed_loops.draw_chunk if stochastic else enclosed_loops.draw_nothing
-    names["draw"] = njit(renamed(draw, names, tag))
-    names["surely"] = njit(forceinline=True)(renamed(enclosed_loops.surely, names, tag))
-    names["finish"] = njit(renamed(enclosed_loops.code_alone if is_code else enclosed_loops.result_of, names, tag))
+    if rounding != "stochastic":
+        names["draw"] = njit(renamed(enclosed_loops.draw_nothing, names, tag))
+    # By value, the fields that it takes would be copied for each element.
+    names["surely"] = njit(forceinline=True, error_model="numpy")(renamed(surely, names, tag))
+    names["finish"] = njit(renamed(finish, names, tag))
     names["__name__"] = enclosed_loops.__name__
     loop = renamed(enclosed_loops.make_singles(f"{tag} {_source_hash()}"), names, tag)
     results = getattr(types, target)[::1]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fmtemu import exact
-from fmtemu.backends.numba.compile import compiled_draws, compiled_enclosed, compiled_singles
+from fmtemu.backends.numba.compile import compiled_drawn, compiled_draws, compiled_enclosed, compiled_singles
 from fmtemu.backends.numba.draws import ROOM
 from fmtemu.backends.numba.lookup import lookup, value_table
 from fmtemu.kernels.plan import Plan
@@ -80,6 +80,19 @@ class EnclosedLoop:
             look_up(codes, y[start : start + codes.size])
 
         return store
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnLoop:
+    """What Route.loop is for a short cut ``single`` of fmtemu.kernels.drawn_quick."""
+
+    single: str
+
+    def __call__(self, x: Any, y: Any, values: Any, key0: Any, key1: Any, offset: Any) -> bool:
+        """y = codes or values of x; returns whether x has a NaN."""
+        none = np.empty(0, np.int32)  # is left open
+        loop = compiled_drawn(self.single, y.dtype.name)
+        return bool(loop(x, y, np.empty(0, y.dtype), none, none, *values, key0, key1, offset)[1])
 
 
 @dataclass(frozen=True, eq=False)

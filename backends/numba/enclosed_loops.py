@@ -45,7 +45,7 @@ def make_singles(identity):
         What ``quick`` leaves open goes through the kernels for float64."""
         identity  # noqa: B018
         p, q = full_fields(values), quick_fields(quick_values)
-        codes, doubts, random = empty(CHUNK, word), empty(CHUNK, word), zeros(CHUNK + 128, word)
+        codes, doubts, random = empty(CHUNK, word), empty(CHUNK, word), zeros(CHUNK + ROOM, int32)
         count, top = 0, ZERO
         for start in range(0, x.size, CHUNK):
             source = x[start : start + CHUNK]
@@ -79,16 +79,8 @@ def make_singles(identity):
     return singles
 
 
-def draw_chunk(random, size, first, bits, key0, key1):
-    """Put R of ``size`` elements from ``first`` on into random from the place on that it returns."""
-    lead = int64(first & uint64(63))
-    whole = random[: (lead + size + 63) // 64 * 64]
-    draw_groups(whole, whole, first - uint64(lead), Drawn(bits), key0, key1)
-    return lead
-
-
 def draw_nothing(random, size, first, bits, key0, key1):
-    """The same for the deterministic roundings."""
+    """What ``draw`` of fmtemu.backends.numba.draws is for the deterministic roundings."""
     return int64(0)
 
 
@@ -101,6 +93,16 @@ def surely(x, random, p):
     return kernel(bits, integer, p) if is_open else (code, False)
 
 
+def surely_drawn(x, random, p):
+    """The result for a float32 by fmtemu.kernels.table.choose_drawn, which leaves none open."""
+    return narrowed(kernel(wide_bits(float64(x)), wide(random), p)), False
+
+
+def narrowed_value(bits):
+    """The bits of the float32 with the value of the bits of a float64."""
+    return to_bits(float32(wide_value(bits)))
+
+
 def result_of(code, results):
     """The result of a code by a table of all."""
     return get(results, code)
@@ -109,6 +111,11 @@ def result_of(code, results):
 def code_alone(code, results):
     """The code itself."""
     return code
+
+
+def value_alone(bits, results):
+    """The value of these bits."""
+    return from_bits(bits)
 
 
 def make_draws(identity):

@@ -9,7 +9,7 @@ import numpy as np
 
 from fmtemu.backends.numba.compile import compiled
 from fmtemu.backends.numba.copied import CopyLoop
-from fmtemu.backends.numba.enclosed import EnclosedLoop, SingleLoop, enclosed_values
+from fmtemu.backends.numba.enclosed import DrawnLoop, EnclosedLoop, SingleLoop, enclosed_values
 from fmtemu.edges import Edges
 from fmtemu.formats import Format, as_format
 from fmtemu.formats.carrier import fits, holds, smallest_carrier
@@ -97,6 +97,10 @@ def _route(
         parts = (quantizer, plan.family, to_codes, codes == "pairs")
         enclosed = EnclosedLoop(*parts) if plan.quick is None else SingleLoop(*parts, plan.quick)
         return Route(enclosed, enclosed_values(plan), source, target, result, is_direct, stochastic)
+    if plan.family == "drawn":
+        if plan.quick is not None and source == FLOAT32 and codes is None:
+            return Route(DrawnLoop(plan.quick), enclosed_values(plan), source, target, result, is_direct, stochastic)
+        plan = plan._replace(quick=None, quick_values=())
     even = name == "nearest_even" and plan.family not in ("log", *TABLES)  # which have one loop for all
     rounding = "stochastic" if stochastic else name if even else "any"
     codes = codes or (target.name if to_codes else None)

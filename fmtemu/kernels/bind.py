@@ -8,6 +8,7 @@ from typing import Any
 
 from fmtemu import random
 from fmtemu.kernels import (
+    drawn_quick,
     edges,
     enclosed,
     enclosed_quick,
@@ -53,7 +54,8 @@ _SHARED = (
     even.random_steps, even.cast_random_steps, even.encode_random_steps,
     power_scale.scale_exponent, power_scale.two_to,
     table.key_of, table.choose_few, table.cell_of, table.slot_of, table.choose_slot, table.distance_of,
-    table.choose_drawn,
+    table.choose_drawn, drawn_quick.numbers_around, drawn_quick.draw_between, drawn_quick.cast_drawn_few,
+    drawn_quick.encode_drawn_few,
 )  # fmt: skip
 
 #: What the kernels' rounding names stand for.

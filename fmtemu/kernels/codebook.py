@@ -1,4 +1,4 @@
-"""The steps of codebooks: where a source goes from one entry to the next."""
+"""The steps of codebooks: where a source goes from one entry to the next; and the numbers of their short cut."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from itertools import pairwise
 
 from fmtemu import exact
 from fmtemu.formats.codebook import Codebook
+from fmtemu.kernels.bits import float_bits
+from fmtemu.kernels.drawn_quick import MOST_NUMBERS
 from fmtemu.kernels.sections import Section
 from fmtemu.kernels.steps import Steps, first_key
-from fmtemu.rounding import Rounding
+from fmtemu.rounding import Rounding, Stochastic
 
 
 def codebook_steps(fmt: Codebook, rounding: Rounding, bits: int) -> Steps:
@@ -63,3 +65,23 @@ def _sections(fmt: Codebook) -> tuple[list[int], list[tuple[int, int]]]:
             sections.append((lower, upper))
     starts.append(first_key(fmt.largest, 64))
     return starts, [*sections, (fmt.count - 1, fmt.count - 1)]
+
+
+def few_fields(fmt: Codebook, rounding: Stochastic) -> dict[str, int] | None:
+    """The fields of fmtemu.kernels.drawn_quick.DRAWN_FEW, or None where its kernels do not serve."""
+    numbers = fmt.entries
+    if len(numbers) > MOST_NUMBERS or 0.0 not in numbers or rounding.bits > 16 or rounding.variant == "equal":
+        return None
+    gaps = [b - a for a, b in pairwise(numbers)]
+    if fmt.precision > 24 or not 2.0**-100 <= min(gaps) <= max(gaps) <= 2.0**100:  # quotients are of normal numbers
+        return None
+    padded = [*numbers, *[float("inf")] * (MOST_NUMBERS - len(numbers))]
+    units = Fraction(2) ** rounding.bits
+    return {
+        **{f"number{i}": float_bits(number, 32) for i, number in enumerate(padded)},
+        "last": float_bits(numbers[-1], 32),
+        "units": float_bits(units, 32),
+        "goal": float_bits(units - (Fraction(1, 2) if rounding.variant in "BC" else 0), 32),
+        "margin": float_bits(units / 2**21, 32),
+        "bits": rounding.bits,
+    }

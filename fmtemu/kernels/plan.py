@@ -20,7 +20,8 @@ from fmtemu.formats.posit import Posit
 from fmtemu.formats.takum import Takum
 from fmtemu.formats.tapered import Tapered
 from fmtemu.kernels.bits import EXPONENT_BIAS, float_bits, layout
-from fmtemu.kernels.codebook import codebook_sections, codebook_steps
+from fmtemu.kernels.codebook import codebook_sections, codebook_steps, few_fields
+from fmtemu.kernels.drawn_quick import DRAWN_FEW
 from fmtemu.kernels.enclosed import ENCLOSED
 from fmtemu.kernels.enclosed_grid import enclosed_grid, is_enclosed
 from fmtemu.kernels.enclosed_single import SINGLES
@@ -47,6 +48,7 @@ FIELDS = {
     **SHORTCUTS,
     **ENCLOSED,
     **SINGLES,
+    "drawn_few": DRAWN_FEW,
     **TABLES,
 }
 
@@ -152,7 +154,10 @@ def _codebook_plan(quantizer: Quantizer, fmt: Codebook, bits: int, to_codes: boo
     if not isinstance(quantizer.rounding, Stochastic):
         return table_plan(quantizer, codebook_steps(fmt, quantizer.rounding, bits), bits, to_codes=to_codes)
     words = [code if to_codes else float_bits(fmt.value(code), 64) for code in fmt.codes()]
-    return _drawn_plan(quantizer, codebook_sections(fmt, words), to_codes)
+    plan, few = _drawn_plan(quantizer, codebook_sections(fmt, words), to_codes), few_fields(fmt, quantizer.rounding)
+    if few is None:
+        return plan
+    return plan._replace(quick="drawn_few", quick_values=_words((few[name] for name in DRAWN_FEW), 32))
 
 
 def _linear_plan(quantizer: Quantizer, fmt: Listed, bits: int, to_codes: bool) -> Plan:

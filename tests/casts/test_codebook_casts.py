@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from boundaries import DETERMINISTIC, Array, bits_of, exact_value, label, points
+from boundaries import DETERMINISTIC, Array, bits_of, exact_value, label, points, stochastic_points
 from test_exact import SEED, WORDS, disagreements, expected, numpy_kernels
 
 import fmtemu as fe
@@ -84,6 +84,33 @@ def test_in_place_and_by_parts(spec: str) -> None:
     target = x.copy()
     assert fe.cast(target, spec, out=target, **options) is target
     assert np.array_equal(target, whole)
+
+
+FEW = (fe.as_format("nf4"), Codebook((0.0, 3.0)), Codebook((-3.0, 0.0)), Codebook((-1.5, 0.0, 0.25, 8.0)))
+
+
+@pytest.mark.parametrize("to_codes", [False, True], ids=["cast", "encode"])
+@pytest.mark.parametrize("rounding", [Stochastic(16), Stochastic(7, "A"), Stochastic(3, "B")], ids=label)
+@pytest.mark.parametrize("fmt", FEW, ids=label)
+def test_few_numbers_are_drawn_in_float32(fmt: Codebook, rounding: Stochastic, to_codes: bool) -> None:
+    """What is not left open is exact, which is most; and so is all by the loop."""
+    quantizer = Quantizer(fmt, rounding)
+    drawn = random_bits(SEED, (), 0, 1000, rounding.bits)
+    x = np.concatenate([stochastic_points(fmt, "float32", rounding, drawn)[:300], points(fmt, "float32")[:100]])
+    x = np.concatenate([x, np.random.default_rng(5).normal(size=100).astype(np.float32)])
+    x, drawn = x[np.isfinite(x)], drawn[: np.isfinite(x).sum()].astype(np.int32)
+    truth = [exact.encode(exact_value(v), quantizer, r) for v, r in zip(x.tolist(), drawn.tolist(), strict=True)]
+    plan = make_plan(quantizer, 32, to_codes=to_codes)
+    assert plan.quick == "drawn_few"
+    fields = namedtuple("Fields", FIELDS[plan.quick])(*map(np.int32, plan.quick_values))
+    kernel = numpy_kernels(32, "stochastic")[f"{'encode' if to_codes else 'cast'}_drawn_few"]
+    with np.errstate(all="ignore"):
+        found, is_open = kernel(x.view(np.int32), drawn, fields)
+    results = np.array(truth) if to_codes else bits_of(fe.decode(np.array(truth, np.uint8), fmt)).view(np.int32)
+    assert np.array_equal(found[~is_open], results[~is_open])
+    assert is_open[-50:].sum() <= 1
+    ours = fe.encode(x, quantizer, seed=SEED) if to_codes else fe.cast(x, quantizer, seed=SEED).view(np.int32)
+    assert np.array_equal(ours, results)
 
 
 def test_infinities_nan_and_zeros() -> None:
