@@ -24,6 +24,7 @@ from boundaries import (
 import fmtemu as fe
 from fmtemu import LNS, Format, Quantizer, Rounding, Stochastic, Takum, exact
 from fmtemu.backends.numba import enclosed as loops
+from fmtemu.backends.numba import routes
 from fmtemu.formats.logarithm import floor_exp2, floor_log2
 from fmtemu.kernels.bind import bind
 from fmtemu.kernels.bits import layout
@@ -302,7 +303,7 @@ def test_many_left_open_are_decided_by_the_definition(
     family, grid, table = enclosed_grid(quantizer.format, quantizer.rounding)
     single, own = single_grid(quantizer.format, quantizer.rounding) or ("", {})
     wide = {**grid, "reach": 1 << (grid["deep"] - 1), "error": 1 << (PLACES - 2)}
-    fe.backends.numba.routes.encode_route.cache_clear()
+    routes.encode_route.cache_clear()
     monkeypatch.setattr("fmtemu.kernels.plan.enclosed_grid", lambda fmt, rounding: (family, wide, table))
     wide_single = {**own, "reach": 1 << (own["deep"] - 1)}
     monkeypatch.setattr("fmtemu.kernels.plan.single_grid", lambda fmt, rounding: (single, wide_single))
@@ -312,4 +313,4 @@ def test_many_left_open_are_decided_by_the_definition(
         assert fe.encode(x, quantizer, seed=9, offset=77).tolist() == expected
         assert len(opened) > 100
     finally:
-        fe.backends.numba.routes.encode_route.cache_clear()
+        routes.encode_route.cache_clear()

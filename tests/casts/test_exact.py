@@ -351,9 +351,9 @@ def test_short_cuts_on_numpy_equal_the_kernels(family: str, spec: str, rounding:
     x = points(quantizer.format, "float32")
     plan = make_plan(quantizer, 32, to_codes=to_codes)
     mode = "stochastic" if isinstance(rounding, Stochastic) else "nearest_even"
-    if plan.quick is None:
+    if plan.quick is None or plan.family in ENCLOSED:
         assert mode == "stochastic"  # none of these formats is without one for nearest_even
-        pytest.skip("there is no short cut for this pair")
+        pytest.skip("there is no short cut for this pair, or one that leaves sources open: see test_enclosed.py")
     assert plan.quick == ("random_steps" if family == "even" and mode == "stochastic" else family)
     bits = rounding.bits if isinstance(rounding, Stochastic) else 1
     x = x[(x.view(np.int32) & 0x7FFFFFFF) <= plan.tame]
