@@ -131,7 +131,7 @@ def _octav(magnitudes: Reals, counts: Reals, fmt: Format) -> Reals:
 
 def _octaves_above(fmt: Format) -> int:
     """How far above absmax the best scale can lie."""
-    return 1 + (fmt.emax if fmt.family in ("posit", "takum") else 0)
+    return 1 + (fmt.emax if fmt.family in ("posit", "takum", "hifloat") else 0)
 
 
 def _as_float(value: Fraction) -> float:

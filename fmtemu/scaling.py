@@ -24,7 +24,7 @@ def find_scale(x: Any, q: object, *, method: str = "absmax", axis: int | None = 
     """The float32 scale s that fits float32 ``x`` to Q, for ``cast(x, q, scale=s)``.
 
     ``method`` is one of METHODS. least_squares tries half octaves from absmax / 256 to twice absmax
-    (posits: twice where max|x| meets 1, near which they are most precise), then around the best
+    (posits, HiFloat8: twice where max|x| meets 1, near which they are most precise), then around the best
     1/16, then 1/128 octave; it is never worse than absmax. One scale per tensor (shape ()), or per index of
     ``axis`` (x's shape with every other axis 1); of a Scaled one per tile, a number of its scale
     format: its rule's, or near it the one of least squared error. All zeros: 1, or the rule's. Never

@@ -9,7 +9,7 @@ from fmtemu.scaling import find_scale
 
 RNG = np.random.default_rng(0)
 NORMAL = RNG.standard_normal((6, 50)).astype(np.float32)
-FORMATS = ("int4sym", "int8", "e2m1fn", "e4m3fn", "e7m0none", "posit8", "posit<6,0>", "q1.7")
+FORMATS = ("int4sym", "int8", "e2m1fn", "e4m3fn", "e7m0none", "posit8", "posit<6,0>", "hif8", "q1.7")
 
 
 def squared_error(x, q, scale):
@@ -40,7 +40,7 @@ def test_least_squares_is_never_worse_than_absmax(q):
         assert squared_error(x, q, best) <= squared_error(x, q, find_scale(x, q))
 
 
-@pytest.mark.parametrize("q", ["int3sym", "e2m1fn", "posit<8,2>"])
+@pytest.mark.parametrize("q", ["int3sym", "e2m1fn", "posit<8,2>", "hif8"])
 def test_least_squares_is_close_to_the_best_of_a_fine_grid(q):
     grid = np.exp2(np.arange(-12, 12, 1 / 256)).astype(np.float32)
     least = min(squared_error(NORMAL, q, scale) for scale in grid)

@@ -28,7 +28,7 @@ _TINY = np.finfo(np.float32).tiny
 #: Elements of a piece of an outer tile whose greatest magnitude is found first.
 _PIECE = 1 << 14
 #: Families whose decision boundaries are numbers of few bits.
-_RATIONAL = ("int", "fixed", "float", "posit", "codebook")
+_RATIONAL = ("int", "fixed", "float", "hifloat", "posit", "codebook")
 
 
 class Level(NamedTuple):

@@ -42,6 +42,8 @@ FORMATS = [
     "block<e2m1fn,4,e4m3fn,outer=scaling<channel,e8m0fnu,lowest=0.25,highest=4>>",
     "block<e2m1fn,4,e4m3fn,outer=scaling<8,float16,rule=rceil,nonfinite=nan>>",
     "block<int5sym,2x4,ue5m3,outer=scaling<4x8,e8m0fnu,rule=nearest>>",
+    "block<hif8,8,float32>",
+    "block<hif8,tensor,e8m0fnu>",
     "block<posit8,8,float32>",
     "block<posit<8,1>,8,e8m0fnu>",
     "block<fixed<2,4>,8,bfloat16>",
@@ -136,7 +138,15 @@ def test_elements_take_every_rounding(spec: str, rounding: str) -> None:
 
 @pytest.mark.parametrize("rounding", ["stochastic(8)", "stochastic(16,A)", "stochastic_equal(4)"])
 @pytest.mark.parametrize(
-    "spec", ["mxfp4", "nvfp4", "mx9", "block<e4m3fn,3@0,e8m0fnu>", "block<int8,channel,float32,affine>"]
+    "spec",
+    [
+        "mxfp4",
+        "nvfp4",
+        "mx9",
+        "block<hif8,8,float16>",
+        "block<e4m3fn,3@0,e8m0fnu>",
+        "block<int8,channel,float32,affine>",
+    ],
 )
 def test_stochastic_elements_take_the_bits_of_their_place_in_the_tensor(spec: str, rounding: str) -> None:
     x = sample(10, (6, 50), specials=False)
