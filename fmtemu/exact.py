@@ -60,7 +60,8 @@ def _encode(x: Value, quantizer: Quantizer, random: int) -> int | None:
     if isinstance(fmt, Codebook):
         return choose_entry(fmt, *fmt.neighbours(Fraction(x)), rounding, random)
     if rounding.name == "jam" and isinstance(fmt, FixedPoint):
-        integer = math.floor(Fraction(x) * Fraction(2) ** fmt.fraction) | 1  # two's complement has no signed zero
+        steps = Fraction(x) * Fraction(2) ** fmt.fraction
+        integer = math.floor(abs(steps) if outcomes.absolute else steps) | 1  # two's complement has no signed zero
         negative, magnitude_code = integer < 0, abs(integer)
     elif x == 0:
         return outcomes.zero[negative]

@@ -9,7 +9,7 @@ import numpy as np
 
 from fmtemu.backends.numba import arrays, runs
 from fmtemu.backends.numba.routes import as_dtype, code_dtype, number_format
-from fmtemu.backends.numba.scales import Scales, check_exact, find_scales
+from fmtemu.backends.numba.scales import Scales, check_exact, find_scales, is_long
 from fmtemu.backends.numba.tiled import Tiles, decode_tiles
 from fmtemu.encoded import Encoded
 from fmtemu.formats import Scaled, Scaling, as_format
@@ -92,7 +92,7 @@ def decode(encoded: Encoded, dtype: Any, out: Any) -> Any:
         return out
     carrier = _FLOAT64 if result == _FLOAT64 else _FLOAT32
     fit = fits(fmt.element, as_format(carrier)) and fits(fmt.scaling.numbers, as_format(carrier))
-    exact = carrier if fit else _FLOAT64
+    exact = carrier if fit and not is_long(fmt) else _FLOAT64
     if codes.size:
         decode_tiles(np.asarray(codes, order="C"), fmt, scales, exact, carrier, out.reshape(-1))
     return out

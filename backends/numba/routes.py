@@ -106,7 +106,7 @@ def _route(
     codes = codes or (target.name if to_codes else None)
     loop = compiled(plan.family, plan.quick, rounding, plan.bits, source.name, codes)
     is_own = given.kind == "f" and quantizer.format == number_format(given) and quantizer.edges == Edges()
-    if is_own and not to_codes and not stochastic:
+    if is_own and not to_codes and not stochastic and quantizer.rounding.name != "jam":
         loop = CopyLoop(loop)
     return Route(loop, _loop_values(plan), source, target, result, is_direct, stochastic)
 

@@ -21,7 +21,7 @@ from fmtemu.backends.numba.packing import pack_whole
 from fmtemu.backends.numba.routes import code_dtype
 from fmtemu.backends.numba.run import run_parts
 from fmtemu.backends.numba.scale_rules import find_lost
-from fmtemu.backends.numba.scales import Scales, check_given, find_outer, reciprocals, scale_by_rule
+from fmtemu.backends.numba.scales import Scales, check_given, find_outer, is_long, reciprocals, scale_by_rule
 from fmtemu.backends.numba.tiles import adjoining, find_greatest, tile_grid
 from fmtemu.formats import Scaled, as_format
 from fmtemu.formats.carrier import fits
@@ -90,6 +90,7 @@ def decode(codes: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
     this is no way for them."""
     extents = scales.extents
     whole = fits(fmt.element, as_format("float32")) and fmt.element.bits <= 16 and scales.scale.dtype == np.float32
+    whole = whole and not is_long(fmt)
     size = adjoining(codes.shape, extents)
     if not size or scales.zero_point is not None or not whole or scales.scale.shape != tile_grid(codes.shape, extents):
         return False
@@ -109,7 +110,8 @@ def decode(codes: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
 def decode_pairs(packed: Any, out: Any, fmt: Scaled, scales: Scales) -> bool:
     """The same of codes of four bits, two to a byte, each row in whole bytes."""
     size = adjoining(out.shape, scales.extents)
-    if size == 0 or size % 2 or scales.zero_point is not None or scales.scale.dtype != np.float32:
+    whole = not is_long(fmt) and scales.scale.dtype == np.float32
+    if size == 0 or size % 2 or scales.zero_point is not None or not whole:
         return False
     packed, target = arrays.flatten(packed), out.reshape(-1)
     numbers, outers = np.ascontiguousarray(scales.scale).ravel(), scales.outer_of_tiles().astype(np.float32).ravel()

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from fmtemu import exact
 from fmtemu.backends.numba import arrays
+from fmtemu.backends.numba.decided import decide_quotients
 from fmtemu.backends.numba.routes import as_dtype, check_carrier, code_dtype, number_format
 from fmtemu.formats import Codebook, Format, Int, as_format
 from fmtemu.formats.carrier import fits
 from fmtemu.formats.fixed import FixedPoint
 from fmtemu.formats.lns import LNS
 from fmtemu.quantizer import AFFINE_EDGES, Quantizer
-from fmtemu.random import random_bits
 from fmtemu.rounding import Stochastic
 
 #: Significant bits up to which a decision boundary is seen exactly: x and scale have at most 24
@@ -130,7 +129,7 @@ def _arguments(verb: str, x: Any, quantizer: Quantizer, scale: Any, zero_point: 
         spread = fmt.emax - fmt.lsb_exponent + 1 + random_bits
         boundary_bits = spread if quantizer.rounding.is_stochastic else max(fmt.middle_bits, fmt.precision)
     elif isinstance(fmt, LNS):
-        boundary_bits = 0  # see _decided
+        boundary_bits = 0  # see decide_quotients
     if boundary_bits > _BOUNDARY_BITS or not fits(fmt, float32):
         raise ValueError(
             f"{verb}: with scale=, {quantizer} cannot be rounded once: its precision and random bits "
@@ -155,28 +154,7 @@ def _quotient(verb: str, x: Any, scale: Any, quantizer: Quantizer, seed: Any, st
         raise ValueError(f"{verb}: scale of shape {scale.shape} does not broadcast to x's shape {x.shape}") from error
     if not isinstance(quantizer.format, LNS):
         return quotient
-    return _decided(x, scale, quotient, _on_grid(quantizer), seed, stream, offset)
-
-
-def _decided(x: Any, scale: Any, quotient: Any, quantizer: Quantizer, seed: Any, stream: Any, offset: int) -> Any:
-    """The quotients, or what they become where they are next to a boundary.
-
-    Boundaries in the logarithm are irrational, and no number of bits holds them: where the float64 to
-    both sides of a quotient become different codes, the exact quotient decides.
-    """
-    near = np.where(np.isfinite(quotient), quotient, 0.0)
-    sides = (np.nextafter(near, end) for end in (-np.inf, np.inf))
-    below, above = (arrays.encode(np.asarray(side), quantizer, seed, stream, offset, None) for side in sides)
-    quotient, rounding = np.asarray(quotient), quantizer.rounding
-    open_places = list(zip(*np.nonzero((below != above) & (near != 0)), strict=True))
-    random = np.zeros(quotient.shape, np.uint32)
-    if open_places and isinstance(rounding, Stochastic):
-        random = random_bits(seed, stream, offset, quotient.size, rounding.bits).reshape(quotient.shape)
-    for place in open_places:
-        true = Fraction(float(x[place])) / Fraction(float(scale[place]))
-        if true != Fraction(float(quotient[place])):
-            quotient[place] = exact.cast(true, quantizer, int(random[place]))
-    return quotient
+    return decide_quotients(x, scale, quotient, _on_grid(quantizer), seed, stream, offset)
 
 
 def _check_scale(verb: str, scale: Any) -> Any:

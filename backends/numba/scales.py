@@ -6,6 +6,7 @@ and products of n bits that differ do so by a relative 2**-max(m, n) at least.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,10 +14,11 @@ import numpy as np
 
 from fmtemu.backends.numba import arrays
 from fmtemu.backends.numba.compile import compiled_scales
+from fmtemu.backends.numba.decided import decide_scales
 from fmtemu.backends.numba.grids import make_grid
 from fmtemu.backends.numba.scale_rules import facts_of, scale_rule
 from fmtemu.backends.numba.tiles import Extents, adjoining, find_greatest, reduce_tiles, spread, tile_grid
-from fmtemu.formats import Codebook, Format, Scaled, Scaling, as_format
+from fmtemu.formats import Codebook, Format, Scaled, Scaling, Takum, as_format
 from fmtemu.formats.base import floor_log2
 from fmtemu.formats.carrier import fits
 from fmtemu.quantizer import Quantizer
@@ -183,8 +185,10 @@ def scale_by_rule(greatest: Any, t: Any, fmt: Scaled) -> Any:
         scales, inverses = np.empty_like(tops), np.empty_like(tops)
         compiled_scales()(tops.view(np.int32), outers, scales, inverses, np.empty(tops.size), rule)
         return scales.reshape(greatest.shape).astype(np.float64)
-    greatest = greatest.astype(np.float64)
-    return _clamp(_ideal(greatest, t, level_of(fmt)), greatest, level_of(fmt))
+    greatest, level = greatest.astype(np.float64), level_of(fmt)
+    if math.frexp(level.largest)[0] * 2**24 % 1 and not fmt.scaling.has_power_scales:  # more than 24 bits
+        return decide_scales(greatest, fmt, lambda r: _clamp(_nearest(r, fmt.scaling), greatest, level))
+    return _clamp(_ideal(greatest, t, level), greatest, level)
 
 
 def check_exact(quantizer: Quantizer, source: Format) -> None:
@@ -205,14 +209,32 @@ def check_exact(quantizer: Quantizer, source: Format) -> None:
             f"x holds numbers of {source.precision} bits, which {fmt} cannot round once; cast x to float32 first "
             "(scales that are powers of two, rule floor, ceil, rceil or even, take float64)"
         )
-    if powers or scaling.apply == "reciprocal":
-        return
-    bits, shared = boundary_bits(quantizer)
-    if bits is None or bits + shared > _SURE_BITS:
+    if is_open(quantizer) and (fmt.outer is not None or scaling.affine):
         raise ValueError(
-            f"{quantizer} cannot be decided exactly in arrays: the bits of an element's boundary, of the random "
-            f"numbers and of the scales must be at most {_SURE_BITS} together; scales that are powers of two always can"
+            f"{quantizer} cannot be decided exactly in arrays: under two levels of scales, and with a zero point, the "
+            "bits of an element's boundary, of the random numbers and of the scales must be at most "
+            f"{_SURE_BITS} together; scales that are powers of two, or alone, always can"
         )
+
+
+@lru_cache(maxsize=1024)
+def is_open(quantizer: Quantizer) -> bool:
+    """Whether quotients and products in float64 leave elements and values undecided: see decided.py."""
+    fmt = quantizer.format
+    assert isinstance(fmt, Scaled)
+    if (fmt.has_power_factors and not fmt.scaling.affine) or fmt.scaling.apply == "reciprocal":
+        return False
+    bits, shared = boundary_bits(quantizer)
+    return bits is None or bits + shared > _SURE_BITS
+
+
+@lru_cache(maxsize=1024)
+def is_long(fmt: Scaled) -> bool:
+    """Whether products of elements with scales may have more bits than float64 holds."""
+    element = fmt.element
+    irrational = element.is_carrier_rounded or (isinstance(element, Takum) and element.logarithmic)
+    bits = 53 if irrational else element.precision
+    return not fmt.has_power_factors and bits + fmt.scaling.numbers.precision > 53
 
 
 def boundary_bits(quantizer: Quantizer) -> tuple[int | None, int]:

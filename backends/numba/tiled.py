@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fmtemu.backends.numba import arrays
+from fmtemu.backends.numba.decided import decide_products, decide_quotients
 from fmtemu.backends.numba.fast_blocks import is_narrow
 from fmtemu.backends.numba.grids import Place, apply, make_grid
 from fmtemu.backends.numba.scale_rules import find_lost
-from fmtemu.backends.numba.scales import Scales, reciprocals
+from fmtemu.backends.numba.scales import Scales, is_long, is_open, reciprocals
 from fmtemu.edges import Edges
 from fmtemu.formats import Int, Scaled, as_format
 from fmtemu.formats.carrier import fits
@@ -28,7 +29,7 @@ class Tiles:
         assert isinstance(fmt, Scaled)
         self.quantizer, self.scales, self.grid = quantizer, scales, make_grid(x.shape, scales.extents)
         self.format, self.shape, self.x = fmt, x.shape, x.reshape(-1)
-        self.outers = scales.outer_of_tiles()
+        self.outers, self.is_open = scales.outer_of_tiles(), is_open(quantizer)
         self.kept = np.empty((2, max(part.stop - part.start for part, *_ in self.grid.parts())))
         self.step, self.work, divisors = self._divisors(is_given)
         self.divisors = [self.grid.numbers(numbers, dtype) for numbers, dtype in divisors]
@@ -41,7 +42,10 @@ class Tiles:
         for part, place, first in self.grid.parts():
             element = self._rounded(part, place, first, ends, seed, stream, offset).astype(exact, copy=False)
             values = out[part] if out.dtype == carrier else np.empty(element.size, carrier)
-            apply("multiply", element, values, place, scales[first:], outers[first:])
+            if is_long(self.format) and carrier == _FLOAT32:
+                values[...] = decide_products(element, _factors(part, place, scales[first:]))
+            else:
+                apply("multiply", element, values, place, scales[first:], outers[first:])
             if out.dtype != carrier:
                 with np.errstate(over="ignore"):  # a narrow dtype may be too small for a scale rounded up
                     out[part] = values
@@ -60,7 +64,7 @@ class Tiles:
                 steps = self._rounded(part, place, first, ends, seed, stream, offset)
                 arrays.encode(steps, element, None, (), 0, out[part])
             else:
-                quotients = self._quotients(part, place, first)
+                quotients = self._quotients(part, place, first, seed, stream, offset)
                 arrays.encode(quotients, element, seed, stream, offset + part.start, out[part])
 
     def _divisors(self, is_given: bool) -> tuple[str, Any, list[tuple[Any, Any]]]:
@@ -78,16 +82,19 @@ class Tiles:
             return "divide_to_odd", _FLOAT32, [(1 / factors, _FLOAT64), (factors, _FLOAT32)]
         return "divide", _FLOAT64, [(factors, _FLOAT64)]
 
-    def _quotients(self, part: slice, place: Place, first: int) -> Any:
+    def _quotients(self, part: slice, place: Place, first: int, seed: Any, stream: Any, offset: int) -> Any:
         """The quotients by the scales, of a dtype in which they round as the exact ones do."""
         x, divisors = self.x[part], [numbers[first:] for numbers in self.divisors]
         quotients = self.kept[0].view(_FLOAT32 if self.step != "divide" else _FLOAT64)[: x.size]
         apply(self.step, x, quotients, place, *divisors)
+        if self.is_open:
+            factors, element = _factors(part, place, self.divisors[0][first:]), self.quantizer.element
+            decide_quotients(x, factors, quotients, element, seed, stream, offset + part.start)
         return quotients.astype(self.work, copy=False)
 
     def _rounded(self, part: slice, place: Place, first: int, ends: Any, seed: Any, stream: Any, offset: int) -> Any:
         """The elements in units of the scale; with a zero point as ``ends`` say."""
-        quotients = self._quotients(part, place, first)
+        quotients = self._quotients(part, place, first, seed, stream, offset)
         element = self.quantizer.element if ends is None else _steps(self.quantizer)
         rounded = self.kept[1].view(self.work)[: quotients.size]
         arrays.cast(quotients, element, seed, stream, offset + part.start, None, rounded)
@@ -104,6 +111,13 @@ class Tiles:
             return None
         lowest, largest = float(self.format.element.lowest), float(self.format.element.largest)
         return [self.grid.numbers(numbers, self.work) for numbers in (lowest - zero, largest - zero, zero * moved)]
+
+
+def _factors(part: slice, place: Place, scales: Any) -> Any:
+    """What each element has of the ``scales`` in float64."""
+    factors, ones = np.empty(part.stop - part.start), np.ones(part.stop - part.start)
+    apply("multiply", ones, factors, place, scales, np.ones_like(scales))
+    return factors
 
 
 @lru_cache(maxsize=256)
@@ -127,7 +141,10 @@ def decode_tiles(codes: Any, fmt: Scaled, scales: Scales, exact: Any, carrier: A
             apply("move", element, moved, place, -ends[first:], ends[first:], -zero[first:])
             element = moved
         values = out[part] if out.dtype == carrier else np.empty(element.size, carrier)
-        apply("multiply", element, values, place, numbers[first:], outers[first:])
+        if is_long(fmt) and carrier == _FLOAT32:
+            values[...] = decide_products(element, _factors(part, place, numbers[first:]))
+        else:
+            apply("multiply", element, values, place, numbers[first:], outers[first:])
         if out.dtype != carrier:
             with np.errstate(over="ignore"):
                 out[part] = values

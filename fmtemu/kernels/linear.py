@@ -28,11 +28,11 @@ def linear_steps(quantizer: Quantizer, fmt: Listed, bits: int) -> Steps:
     """The steps of a deterministic quantizer, for sources of ``bits`` bits."""
     below, above = (_ups(quantizer, fmt, bits, negative) for negative in (True, False))
     codes = range(len(above) + 1)
-    zeros = quantizer.outcomes.zero
+    zeros, minus = quantizer.outcomes.zero, is_negative(quantizer, True)
     # Keys of negative numbers are -1 - magnitude: of at least ``start`` they are below -start.
     keys = [*(-start for start in reversed(below)), -1, 0, 1, *above]
     results = [
-        *(exact.settled(code, True, quantizer) for code in reversed(codes)),
+        *(exact.settled(code, minus, quantizer) for code in reversed(codes)),
         *(zeros[1], zeros[0]),
         *(exact.settled(code, False, quantizer) for code in codes),
     ]

@@ -248,14 +248,15 @@ def _edge(quantizer: Quantizer, bits: int, precision: int, to_codes: bool) -> di
         overflow = tuple(map(result, outcomes.overflow))
     no_nan = 0 if to_codes else float_bits(math.nan, bits)
     nan = (no_nan, no_nan) if outcomes.nan is None else tuple(map(result, outcomes.nan))
+    infinity = [result(outcomes.infinity[negative and not outcomes.absolute]) for negative in (False, True)]
     sign = 1 << (fmt.bits - 1) if to_codes else -(1 << (bits - 1))
     return {
         "limit_pos": limit_pos,
         "limit_neg": limit_neg,
         "over_pos": overflow[0],
         "over_neg": overflow[1],
-        "inf_pos": result(outcomes.infinity[0]),
-        "inf_neg": result(outcomes.infinity[1]),
+        "inf_pos": infinity[0],
+        "inf_neg": infinity[1],
         "nan_pos": nan[0],
         "nan_neg": nan[1],
         "zero_pos": result(outcomes.zero[0]),

@@ -31,7 +31,7 @@ from boundaries import (
 )
 
 import fmtemu as fe
-from fmtemu import Edges, Format, Quantizer, Rounding, Stochastic
+from fmtemu import Edges, Format, Quantizer, Rounding, Stochastic, exact
 from fmtemu.kernels.bind import bind
 from fmtemu.kernels.bits import layout
 from fmtemu.kernels.enclosed import ENCLOSED
@@ -139,6 +139,24 @@ def edge_pairs() -> Iterator[Any]:
 def test_edges(fmt: Format, rounding: Rounding, edges: Edges | str) -> None:
     for source in SOURCES:
         assert_equals_exact(points(fmt, source)[:700], Quantizer(fmt, rounding, edges))
+
+
+@pytest.mark.parametrize("spec", ["lns<6,1,unsigned,none,linear>", "lns<6,1,unsigned>", "uint4", "uq2.2", "ue5m3"])
+def test_absolute_values_take_both_signs_alike(spec: str) -> None:
+    x = np.append(np.linspace(0.01, 20, 200), np.inf).astype(np.float32)
+    for rounding in (*DETERMINISTIC, Stochastic(6)):
+        quantizer = Quantizer(spec, rounding, Edges(unsigned_negative="absolute"))
+        options: dict[str, Any] = {"seed": SEED} if rounding.is_stochastic else {}
+        assert np.array_equal(fe.encode(-x, quantizer, **options), fe.encode(x, quantizer, **options))
+        for number in x[::25].tolist():
+            assert exact.encode(-number, quantizer) == exact.encode(number, quantizer)
+
+
+@pytest.mark.parametrize("name", ["float16", "float32", "float64"])
+def test_jam_sets_the_last_bit_of_the_source_s_own_format(name: str) -> None:
+    x = np.array([1, 1.5, -3, 0], name)
+    word = f"u{x.itemsize}"
+    assert (fe.cast(x, f"{name} | jam").view(word) == (x.view(word) | (x != 0))).all()
 
 
 COMBINED = (

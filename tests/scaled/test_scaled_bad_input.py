@@ -45,7 +45,11 @@ REFUSED: dict[str, tuple[type[Exception], str]] = {
     "fe.cast(X, 'mxfp4', out=np.zeros((4, 20), 'f2'))": (TypeError, "out must have dtype float32, got float16"),
     "fe.cast(X, 'mxfp4', out=np.zeros((4, 19), 'f4'))": (ValueError, "out must have the shape (4, 20), got (4, 19)"),
     "fe.cast(X, 'mxfp4', out=[0.0])": (TypeError, "out must be a NumPy array, got list"),
-    "fe.cast(X, 'block<int16,8,float32> | stochastic(30)', seed=1)": (
+    "fe.cast(X, 'block<int16,8,float16,outer=tensor> | stochastic(30)', seed=1)": (
+        ValueError,
+        "cannot be decided exactly in arrays: under two levels of scales",
+    ),
+    "fe.cast(X, 'block<int16,8,float32,affine> | stochastic(30)', seed=1)": (
         ValueError,
         "cannot be decided exactly in arrays",
     ),

@@ -48,6 +48,10 @@ FORMATS = [
     "block<posit<8,1>,8,e8m0fnu>",
     "block<fixed<2,4>,8,bfloat16>",
     "block<takum8,8,e8m0fnu>",
+    "block<takum8,8,float32,rule=rceil>",
+    "block<takumlog8,8,bfloat16>",
+    "block<lns8,8,float32>",
+    "block<pow2_4,tensor,float32>",
     "block<int28,8,e8m0fnu,rule=nearest>",
     "block<e2m1fn,8,float<8,3,fn,bias=200>>",
     "block<int8,tensor,float32>",
@@ -128,7 +132,8 @@ def as_format(spec: str) -> Format:
 
 @pytest.mark.parametrize("rounding", ["nearest_away", "toward_zero", "toward_positive", "away_from_zero", "to_odd"])
 @pytest.mark.parametrize(
-    "spec", ["mxfp4", "nvfp4", "mx6", "block<int8,channel,float32,affine>", "block<posit8,8,float32>"]
+    "spec",
+    ["mxfp4", "nvfp4", "mx6", "block<int8,channel,float32,affine>", "block<posit8,8,float32>", "block<lns8,8,float32>"],
 )
 def test_elements_take_every_rounding(spec: str, rounding: str) -> None:
     x = sample(9, (6, 20), specials=False)
@@ -144,6 +149,8 @@ def test_elements_take_every_rounding(spec: str, rounding: str) -> None:
         "nvfp4",
         "mx9",
         "block<hif8,8,float16>",
+        "block<nf4,8,float32>",
+        "block<lns8,8,ue5m3>",
         "block<e4m3fn,3@0,e8m0fnu>",
         "block<int8,channel,float32,affine>",
     ],
