@@ -34,13 +34,13 @@ class Path(NamedTuple):
     """The way of arrays under one quantizer.
 
     ``rule``: that of the scales, or None; ``loop``: the one that does all, or None, and ``fields`` its kernel's
-    numbers; ``draws``: whether it is that of any rounding, and takes a key and an offset.
+    numbers; ``takes_key``: whether it is that of any rounding, and takes a key and an offset.
     """
 
     rule: Any
     loop: Any = None
     fields: Any = None
-    draws: bool = False
+    takes_key: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -68,7 +68,7 @@ def find_path(quantizer: Quantizer, size: int, *, to_codes: bool) -> Path | None
     is_quick = plan.quick is not None and plan.tame == _FINITE and not plan.quick_table
     family, values = (plan.quick, plan.quick_values) if is_quick else (plan.family, plan.values)
     rounding = "stochastic" if element.rounding.is_stochastic else "nearest_even" if is_quick else "any"
-    return Path(rule, compiled_rounded(family, rounding, usual_size(size), codes), as_words(values), draws=True)
+    return Path(rule, compiled_rounded(family, rounding, usual_size(size), codes), as_words(values), takes_key=True)
 
 
 @lru_cache(maxsize=1024)

@@ -186,7 +186,7 @@ class _Run:
         outers = self._outers(tiles)
         scales = np.empty_like(outers) if self.scales is None else self.scales[tiles]
         if path.loop is not None and self.given is None:
-            draw = self._draw(start) if path.draws else ()
+            draw = self._draw(start) if path.takes_key else ()
             if not path.loop(x, out, scales, outers, path.rule, path.fields, self.size, *draw):
                 return
         tops, wild = find_greatest(x, self.size)

@@ -41,6 +41,8 @@ def facts_of(fmt: Scaled) -> Facts:
 def scale_rule(fmt: Scaled) -> Any:
     """The numbers of a ScaleRule and what follows them; None where no loop finds the scales."""
     scaling, numbers, facts = fmt.scaling, fmt.scaling.numbers, facts_of(fmt)
+    if scaling.has_power_scales and facts.least < _LEAST_POWER:  # the loop inverts its scales
+        return None
     is_power = scaling.has_power_scales and fmt.outer is None
     ends = facts.largest, facts.least, facts.most
     if any(end > _LARGEST or end != float(np.float32(end)) for end in ends):

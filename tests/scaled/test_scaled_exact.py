@@ -26,6 +26,7 @@ FORMATS = [
     *(f"block<e2m1fn,8,e8m0fnu,rule={rule}>" for rule in ("floor", "ceil", "rceil", "even", "nearest")),
     *(f"block<e4m3fn,8,e8m0fnu,rule={rule}>" for rule in ("ceil", "rceil", "even")),
     "block<e4m3fn,4,e8m0fnu,lowest=0.5,highest=4>",
+    "block<e4m3fn,8,float<8,0,e8m0,bias=140,unsigned>>",  # with scales that have no inverse in float32
     "block<e2m1fn,16,ue5m3,rule=rceil>",
     "block<e2m1fn,16,e4m3fn,lowest=0.015625>",
     "block<e2m1fn,16,e4m3fn,outer=channel>",
